@@ -1,0 +1,106 @@
+"""The entry points, and what becomes of every error."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import Final
+
+import click
+
+from agentrail_runtime import __version__
+from agentrail_runtime.cli.output import Output, wants_json, wants_traceback
+from agentrail_runtime.errors import AgentRailError, UsageError
+
+_COMMANDS: Final = {
+    "install": "Install, upgrade, repair or adopt: bring TARGET to this version.",
+    "status": "Show version, source, drift and pending update.",
+    "diff": "Show what an install would write.",
+    "verify": "Check every recorded file against the receipt.",
+    "rollback": "Undo the last (or named) transaction exactly.",
+    "uninstall": "Remove what was installed and not edited.",
+}
+_INTERNAL_ERROR: Final = 70
+_INTERRUPTED: Final = 130
+_TERMINATED: Final = 143
+
+
+class _LazyGroup(click.Group):
+    """A group that imports a command only when it is run; the list of them costs no import."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(f"agentrail_runtime.cli.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([*_COMMANDS.items()])
+
+
+@click.group(
+    cls=_LazyGroup,
+    epilog="Example: agentrail status path/to/repo\n\n"
+    "The way in: agentrail-install path/to/repo (the same as agentrail install).",
+)
+@click.version_option(__version__, prog_name="agentrail")
+def agentrail() -> None:
+    """Install the AgentRail framework into a repository, and keep it honest there."""
+
+
+def main() -> None:
+    """Run ``agentrail``."""
+    sys.exit(run(agentrail, sys.argv[1:], name="agentrail"))
+
+
+def main_install() -> None:
+    """Run ``agentrail-install``."""
+    from agentrail_runtime.cli.install import command
+
+    sys.exit(run(command, sys.argv[1:], name="agentrail-install"))
+
+
+def run(command: click.Command, words: Sequence[str], *, name: str) -> int:
+    """Run `command` with `words`; print its errors; return the exit code."""
+    signal.signal(signal.SIGTERM, _terminate)
+    output = Output(format="json" if wants_json(words) else "text", is_verbose=wants_traceback(words))
+    try:
+        code = command.main([*words], prog_name=name, standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except AgentRailError as error:
+        output.fail(error)
+        return error.code
+    except click.ClickException as error:
+        return _usage(error, output)
+    except (click.Abort, KeyboardInterrupt):
+        output.fail(AgentRailError("interrupted; the target is as it was"), code=_INTERRUPTED)
+        return _INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        output.fail_internally(error)
+        return _INTERNAL_ERROR
+
+
+def _usage(error: click.ClickException, output: Output) -> int:
+    if output.format == "json":
+        output.fail(UsageError(error.format_message()))
+    else:
+        error.show()
+    return error.exit_code
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    """End as an exception does, so that a transaction under way is undone."""
+    raise SystemExit(_TERMINATED)

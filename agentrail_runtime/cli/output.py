@@ -1,0 +1,147 @@
+"""What all commands share: their options for output, and where each kind of text goes."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import click
+
+from agentrail_runtime import document, report
+from agentrail_runtime.errors import AgentRailError
+from agentrail_runtime.outcome import Outcome
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Writes data to stdout, in one format, and everything else to stderr."""
+
+    format: str = "text"
+    is_quiet: bool = False
+    is_verbose: bool = False
+
+    def show(self, outcome: Outcome) -> None:
+        """Print an outcome, and its notices."""
+        if self.format == "json":
+            self.json(report.as_json(outcome))
+        elif not self.is_quiet:
+            self.lines(report.as_text(outcome, style=click.style, verbose=self.is_verbose))
+            if outcome.diff:
+                click.echo(outcome.diff, nl=False)
+        self.notices(outcome)
+
+    def notices(self, outcome: Outcome) -> None:
+        """Print what the user should know besides."""
+        if not self.is_quiet:
+            for notice in outcome.notices:
+                click.echo(f"note: {notice}", err=True)
+
+    def lines(self, lines: Sequence[str]) -> None:
+        """Print lines of text."""
+        for line in lines:
+            click.echo(line)
+
+    def json(self, value: document.Json) -> None:
+        """Print one JSON document."""
+        click.echo(document.dump(value), nl=False)
+
+    def fail(self, error: AgentRailError, *, code: int | None = None) -> None:
+        """Print an error; as JSON, the document of the command that ended in it."""
+        outcome = error.outcome
+        if self.format == "json":
+            outcome = outcome or Outcome(command=_command(), result="failed", target="")
+            value = report.as_json(outcome, error)
+            if code is not None:
+                value["error"]["code"] = code
+            self.json(value)
+        elif outcome is not None and outcome.diff:
+            click.echo(outcome.diff, nl=False)
+        for line in report.error_text(error):
+            click.echo(line, err=True)
+        if outcome is not None:
+            self.notices(outcome)
+        if self.is_verbose:
+            click.echo("".join(traceback.format_exception(error)), nl=False, err=True)
+
+    def fail_internally(self, error: Exception) -> None:
+        """Print an error that is a bug of ours."""
+        told = AgentRailError(
+            f"internal error: {type(error).__name__}: {error}",
+            hint="this is a bug: run the command again with -v and report the traceback",
+        )
+        told.__traceback__ = error.__traceback__
+        self.fail(told, code=70)
+
+
+def _command() -> str:
+    context = click.get_current_context(silent=True)
+    return context.info_name or "" if context else ""
+
+
+def wants_json(words: Sequence[str]) -> bool:
+    """Tell whether the command line asks for JSON, before it is parsed or where it cannot be."""
+    pairs = zip(words, [*words[1:], ""], strict=True)
+    return any(
+        word in ("--json", "--format=json") or (word == "--format" and value == "json")
+        for word, value in pairs
+    )
+
+
+def wants_traceback(words: Sequence[str]) -> bool:
+    """Tell whether the command line asks for tracebacks."""
+    return "-v" in words or "--verbose" in words
+
+
+def options(function: Function) -> Callable[..., Any]:
+    """Add the options for output; the function gets an `Output` as its first argument."""
+
+    @click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text")
+    @click.option("--json", "is_json", is_flag=True, help="The same as --format json.")
+    @click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
+    @click.option("-v", "--verbose", is_flag=True, help="Print unchanged files and tracebacks, too.")
+    @click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto")
+    @functools.wraps(function)
+    def command(
+        format_: str, is_json: bool, quiet: bool, verbose: bool, color: str, **values: Any
+    ) -> Any:
+        context = click.get_current_context()
+        context.color = _color(color)
+        output = Output("json" if is_json else format_, quiet, verbose)
+        return function(output, **values)
+
+    return command
+
+
+def _color(choice: str) -> bool | None:
+    if choice == "auto":
+        return False if os.environ.get("NO_COLOR") else None
+    return choice == "always"
+
+
+class Progress:
+    """A line on the terminal that counts, once the work has taken half a second."""
+
+    def __init__(self, output: Output) -> None:
+        self._start = time.monotonic()
+        self._is_shown = not output.is_quiet and output.format == "text" and sys.stderr.isatty()
+        self._last = 0.0
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        """Show that `done` of `total` files are through `what`."""
+        now = time.monotonic()
+        if self._is_shown and now - self._start > 0.5 and now - self._last > 0.1:
+            self._last = now
+            click.echo(f"\r{what} {done}/{total}\x1b[K", nl=False, err=True)
+
+    def close(self) -> None:
+        """Clear the line."""
+        if self._last:
+            click.echo("\r\x1b[K", nl=False, err=True)

@@ -1,0 +1,96 @@
+"""Canonical JSON documents: how index, receipt and journal are written and safely read back.
+
+Written: UTF-8, sorted keys, 2-space indentation, a final LF (RFC 8259 with a fixed layout), so that
+equal values are equal bytes. Read: whatever is not one JSON object with unique keys is an error,
+however deep or broken it is.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+Json: TypeAlias = dict[str, Any]
+
+
+class DocumentError(ValueError):
+    """The bytes or a value in them are not what the format says; the text names the place."""
+
+
+def dump(value: Json) -> bytes:
+    """Return the canonical bytes of `value`."""
+    return (json.dumps(value, sort_keys=True, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def load(data: bytes) -> Json:
+    """Return the JSON object that `data` (UTF-8) holds.
+
+    Raises:
+        DocumentError: not UTF-8, not JSON, not an object, a key twice, or nested too deep.
+    """
+    try:
+        value = json.loads(data.decode("utf-8"), object_pairs_hook=_unique)
+    except UnicodeDecodeError as error:
+        raise DocumentError(f"not UTF-8 (byte {error.start})") from None
+    except json.JSONDecodeError as error:
+        raise DocumentError(f"not JSON: {error.msg} (line {error.lineno})") from None
+    except RecursionError:
+        raise DocumentError("nested too deep") from None
+    if not isinstance(value, dict):
+        raise DocumentError(f"expected an object, got {_kind(value)}")
+    return value
+
+
+def field(value: Json, key: str, kind: type, *, place: str = "", default: Any = ...) -> Any:
+    """Return ``value[key]``, checked to be of the JSON type `kind`.
+
+    Args:
+        value: the object.
+        key: the key to read.
+        kind: str, int, bool, list or dict.
+        place: where the object stands, for the message, as ``entries[3]``.
+        default: what to return where the key is absent; without one, absence is an error.
+
+    Raises:
+        DocumentError: the key is absent without default, or its value is of another type.
+    """
+    name = f"{place}.{key}" if place else key
+    if not isinstance(value, dict):
+        raise DocumentError(f"{place}: expected an object, got {_kind(value)}")
+    if key not in value:
+        if default is ...:
+            raise DocumentError(f"{name}: missing")
+        return default
+    found = value[key]
+    if not isinstance(found, kind) or (kind is int and isinstance(found, bool)):
+        raise DocumentError(f"{name}: expected {kind.__name__}, got {_kind(found)}")
+    return found
+
+
+def schema_window(text: str, *, major: int) -> bool:
+    """Tell whether the schema version `text` (``major.minor``) lies in ``major <= v < major + 1``.
+
+    Raises:
+        DocumentError: `text` is not a version.
+    """
+    head = text.partition(".")[0]
+    if not (head.isascii() and head.isdigit()):
+        raise DocumentError(f"schema_version: expected major.minor, got {text!r}")
+    return int(head) == major
+
+
+def rest(value: Json, known: Sequence[str]) -> Json:
+    """Return the keys of `value` that are not in `known`: those of a newer writer, to be kept."""
+    return {key: value[key] for key in value if key not in known}
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> Json:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise DocumentError("a key stands twice in one object")
+    return value
+
+
+def _kind(value: object) -> str:
+    return "null" if value is None else type(value).__name__

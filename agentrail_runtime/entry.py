@@ -1,0 +1,321 @@
+"""Paths, digests, ownership classes and the index of a bundle: frozen values, no I/O."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Final, Literal, NewType, get_args
+
+from agentrail_runtime import document
+from agentrail_runtime.document import DocumentError, Json
+
+RelPath = NewType("RelPath", str)
+"""A path below a target or a bundle, with ``/``, that `parse_path` has let through."""
+
+Ownership = Literal["managed", "seed", "block", "profile"]
+"""Who owns a file after it was installed; the contract's table says what each class means."""
+
+OWNERSHIPS: Final[tuple[Ownership, ...]] = get_args(Ownership)
+INDEX_NAME: Final = "runtime.index.json"
+SIGNATURE_NAME: Final = "runtime.index.json.sig"
+MANIFEST_NAME: Final = "framework.runtime.manifest.yaml"
+PROFILE_PATH: Final = RelPath("project.profile.yaml")
+STATE_ROOT: Final = RelPath(".agentrail")
+RECEIPT_PATH: Final = RelPath(".agentrail/receipt.json")
+GITIGNORE_PATH: Final = RelPath(".agentrail/.gitignore")
+STATE_PATH: Final = RelPath(".agentrail/state")
+
+_PATH_BYTES: Final = 1024
+_NAME_BYTES: Final = 255
+_FORBIDDEN = re.compile(r'[\x00-\x1f\x7f<>:"|?*\\]')
+_RESERVED = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³]) *(?:\.|$)", re.I)
+# HFS+ ignores these code points in names, so that ".g<U+200C>it" opens ".git" there.
+_IGNORABLE = dict.fromkeys(
+    [*range(0x200C, 0x2010), *range(0x202A, 0x202F), *range(0x206A, 0x2070), 0xFEFF]
+)
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+class PathError(ValueError):
+    """A path that is not safe to write on every platform; the text says what is wrong with it."""
+
+
+def parse_path(text: str) -> RelPath:
+    """Return `text` as a `RelPath`.
+
+    Only a relative path with ``/`` between plain names passes: no ``..``, no drive letter, no
+    control character, nothing that Windows reserves or rewrites
+    (https://learn.microsoft.com/windows/win32/fileio/naming-a-file) and no ``.git`` in any spelling
+    that a file system takes for it.
+
+    Raises:
+        PathError: naming the first thing that is wrong.
+    """
+    if not text:
+        raise PathError("an empty path")
+    shown = _shown(text)
+    try:
+        length = len(text.encode("utf-8"))
+    except UnicodeEncodeError:
+        raise PathError(f"{shown}: not valid Unicode") from None
+    if length > _PATH_BYTES:
+        raise PathError(f"{shown}: path too long (expected at most {_PATH_BYTES} bytes)")
+    if text.startswith("/"):
+        raise PathError(f"{shown}: an absolute path (expected one below the target)")
+    if re.match(r"[A-Za-z]:", text):
+        raise PathError(f"{shown}: a drive letter (expected a path below the target)")
+    if bad := _FORBIDDEN.search(text):
+        raise PathError(f"{shown}: the character {bad.group()!r} is not allowed in a path")
+    for name in text.split("/"):
+        if problem := _name_problem(name):
+            raise PathError(f"{shown}: {problem}")
+    return RelPath(text)
+
+
+def _name_problem(name: str) -> str | None:
+    if name in ("", ".", ".."):
+        return f"{name!r} is not allowed as a path component"
+    if len(name.encode("utf-8")) > _NAME_BYTES:
+        return f"name too long (expected at most {_NAME_BYTES} bytes)"
+    if name[-1] in ". ":
+        return f"{name!r} ends in a dot or a space"
+    if _RESERVED.match(name):
+        return f"{name!r} is a reserved name on Windows"
+    if name.translate(_IGNORABLE).casefold() in (".git", "git~1"):
+        return f"{name!r} belongs to git"
+    return None
+
+
+def _shown(text: str) -> str:
+    readable = text.encode("unicode_escape").decode() if not text.isprintable() else text
+    return readable if len(readable) <= 120 else f"{readable[:100]}… ({len(text)} characters)"
+
+
+def parents(path: str) -> Iterator[RelPath]:
+    """Yield the directories above `path`, the nearest first, without the root."""
+    while "/" in path:
+        path = path.rpartition("/")[0]
+        yield RelPath(path)
+
+
+def collision_key(path: str) -> str:
+    """Return what is equal for two paths that a case- or form-folding file system takes for one."""
+    return path.lower() if path.isascii() else unicodedata.normalize("NFC", path).casefold()
+
+
+def collisions(paths: Iterable[str]) -> list[str]:
+    """Return one finding for every path that cannot stand beside another one of `paths`."""
+    seen: dict[str, str] = {}
+    findings = []
+    for path in sorted(paths):
+        key = collision_key(path)
+        if key in seen:
+            findings.append(
+                f"{path}: equal to {seen[key]} but for case or Unicode form"
+                if seen[key] != path
+                else f"{path}: listed twice"
+            )
+        seen[key] = path
+    for path in seen.values():
+        for above in parents(path):
+            if (file := seen.get(collision_key(above))) is not None:
+                findings.append(f"{path}: lies under {file}, which is a file")
+    return findings
+
+
+def sha256(data: bytes) -> str:
+    """Return the SHA-256 of `data` in hex."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def git_blob(data: bytes) -> str:
+    """Return the object id that git gives `data` as a blob (SHA-1 in hex, git-hash-object(1))."""
+    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+
+
+def parse_digest(value: Json, key: str, *, place: str) -> str:
+    """Return the hex SHA-256 under `key`.
+
+    Raises:
+        DocumentError: absent, or not 64 lower-case hex digits.
+    """
+    text = document.field(value, key, str, place=place)
+    if not _DIGEST.fullmatch(text):
+        raise DocumentError(f"{place}.{key}: expected a hex sha256, got {_shown(text)!r}")
+    return str(text)
+
+
+def parse_entry_path(value: Json, *, place: str) -> RelPath:
+    """Return the path under ``path``.
+
+    Raises:
+        DocumentError: absent, or not a path that `parse_path` lets through.
+    """
+    try:
+        return parse_path(document.field(value, "path", str, place=place))
+    except PathError as error:
+        raise DocumentError(f"{place}.path: {error}") from None
+
+
+StateKind = Literal["absent", "file", "link", "directory", "special", "blocked"]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What stands at a path of the target.
+
+    For a file: the hex SHA-256 of its bytes, its size in bytes and its permission bits. For a
+    symlink `place` is the file inside the target that it leads to, empty where it leads to none; for
+    a path that is blocked it is the symlink or file that stands in the place of a directory.
+    """
+
+    kind: StateKind = "absent"
+    sha256: str = ""
+    size: int = 0
+    mode: int = 0
+    place: str = ""
+
+    @property
+    def is_executable(self) -> bool:
+        """Whether the owner may execute the file."""
+        return bool(self.mode & 0o100)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One file of a bundle: where it goes, who owns it, and what its bytes are."""
+
+    path: RelPath
+    ownership: Ownership
+    sha256: str
+    size: int
+    executable: bool = False
+
+    def as_json(self) -> Json:
+        """Return the entry as it stands in an index."""
+        return {
+            "path": self.path,
+            "ownership": self.ownership,
+            "sha256": self.sha256,
+            "size": self.size,
+            "executable": self.executable,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Index:
+    """What a bundle holds: the content of ``runtime.index.json``.
+
+    `metadata` lists files that travel with the bundle and are checked, but are not installed.
+    """
+
+    runtime_version: str
+    release_seq: int = 0
+    profile_schema_versions: tuple[str, ...] = ("2.0.0",)
+    entries: tuple[Entry, ...] = ()
+    metadata: tuple[Entry, ...] = ()
+    schema_version: str = "1.0"
+    extra: Json = field(default_factory=dict)
+
+    def dump(self) -> bytes:
+        """Return the canonical bytes, whose SHA-256 is the digest of the bundle."""
+        return document.dump(
+            {
+                **self.extra,
+                "schema_version": self.schema_version,
+                "runtime_version": self.runtime_version,
+                "release_seq": self.release_seq,
+                "profile_schema_versions": list(self.profile_schema_versions),
+                "entries": [entry.as_json() for entry in self.entries],
+                "metadata": [
+                    {"path": entry.path, "sha256": entry.sha256, "size": entry.size}
+                    for entry in self.metadata
+                ],
+            }
+        )
+
+
+class IndexSchemaError(DocumentError):
+    """The index is of a schema that this version does not read."""
+
+
+_INDEX_KEYS = (
+    "schema_version",
+    "runtime_version",
+    "release_seq",
+    "profile_schema_versions",
+    "entries",
+    "metadata",
+)
+
+
+def load_index(data: bytes) -> Index:
+    """Return the index that `data` holds; unknown keys are kept in `Index.extra`.
+
+    Raises:
+        IndexSchemaError: of another major schema version than 1.
+        DocumentError: anything else; the text has one line for each finding.
+    """
+    value = document.load(data)
+    schema = document.field(value, "schema_version", str)
+    if not document.schema_window(schema, major=1):
+        raise IndexSchemaError(f"schema_version: expected 1.x, got {schema}")
+    findings: list[str] = []
+    entries = tuple(_load_entries(value, "entries", findings))
+    metadata = tuple(_load_entries(value, "metadata", findings))
+    findings += collisions(entry.path for entry in (*entries, *metadata))
+    findings += [
+        f"{entry.path}: belongs to the installer"
+        for entry in entries
+        if _is_reserved(collision_key(entry.path))
+    ]
+    if findings:
+        raise DocumentError("\n".join(findings))
+    versions = document.field(value, "profile_schema_versions", list, default=["2.0.0"])
+    return Index(
+        schema_version=schema,
+        runtime_version=document.field(value, "runtime_version", str),
+        release_seq=document.field(value, "release_seq", int, default=0),
+        profile_schema_versions=tuple(str(version) for version in versions),
+        entries=tuple(sorted(entries, key=lambda entry: entry.path)),
+        metadata=metadata,
+        extra=document.rest(value, _INDEX_KEYS),
+    )
+
+
+def _is_reserved(key: str) -> bool:
+    ours = (RECEIPT_PATH, GITIGNORE_PATH, STATE_PATH, INDEX_NAME, SIGNATURE_NAME)
+    return key in ours or key.startswith(STATE_PATH + "/")
+
+
+def _load_entries(value: Json, key: str, findings: list[str]) -> Iterator[Entry]:
+    default = ... if key == "entries" else []
+    for number, row in enumerate(document.field(value, key, list, default=default)):
+        place = f"{key}[{number}]"
+        try:
+            if not isinstance(row, dict):
+                raise DocumentError(f"{place}: expected an object")
+            yield Entry(
+                path=parse_entry_path(row, place=place),
+                ownership=parse_ownership(row, place=place, default="managed"),
+                sha256=parse_digest(row, "sha256", place=place),
+                size=document.field(row, "size", int, place=place),
+                executable=document.field(row, "executable", bool, place=place, default=False),
+            )
+        except DocumentError as error:
+            findings.append(str(error))
+
+
+def parse_ownership(value: Json, *, place: str, default: Ownership | None = None) -> Ownership:
+    """Return the ownership class under ``ownership``.
+
+    Raises:
+        DocumentError: not one of the four classes, or absent without a `default`.
+    """
+    text = document.field(value, "ownership", str, place=place, default=default or ...)
+    if text not in OWNERSHIPS:
+        raise DocumentError(f"{place}.ownership: expected {'|'.join(OWNERSHIPS)}, got {text!r}")
+    return text  # type: ignore[no-any-return]

@@ -1,0 +1,71 @@
+"""The few questions that are asked of the target's git; nothing in its repository is ever written."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+# A hostile repository may configure programs to run: none of them is needed to answer.
+_SAFE = ("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-c", "protocol.allow=never")
+_SECONDS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """A path that git ignores, and the rule that says so."""
+
+    path: str
+    rule: str
+
+
+def work_tree(path: str) -> str | None:
+    """Return the nearest directory, `path` or above it, that holds a ``.git``; None for none."""
+    while True:
+        if os.path.lexists(os.path.join(path, ".git")):
+            return path
+        above = os.path.dirname(path)
+        if above == path:
+            return None
+        path = above
+
+
+def blob(root: str, identifier: str) -> bytes | None:
+    """Return the blob `identifier` (hex) of the repository at `root`, None where it has none.
+
+    See git-cat-file(1). Nothing is fetched, from a partial clone neither.
+    """
+    return _run(root, "cat-file", "blob", identifier)
+
+
+def ignored(root: str, paths: Sequence[str]) -> list[Ignored]:
+    """Return those of `paths` that git would not track, each with its rule (git-check-ignore(1))."""
+    asked = "".join(f"{path}\0" for path in paths).encode()
+    found = _run(root, "check-ignore", "--verbose", "-z", "--stdin", text=asked)
+    fields = found.decode("utf-8", "replace").split("\0") if found else []
+    rows = zip(fields[0::4], fields[1::4], fields[2::4], fields[3::4], strict=False)
+    return [
+        Ignored(path, f"{source}:{line}:{pattern}")
+        for source, line, pattern, path in rows
+        if not pattern.startswith("!")
+    ]
+
+
+def _run(root: str, *words: str, text: bytes = b"") -> bytes | None:
+    """Return what a git command prints; None where it fails or there is no git."""
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("GIT_")
+    } | {"GIT_NO_LAZY_FETCH": "1", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
+    try:
+        done = subprocess.run(
+            ["git", *_SAFE, "-C", root, *words],
+            input=text,
+            capture_output=True,
+            env=environment,
+            timeout=_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout if done.returncode == 0 else None

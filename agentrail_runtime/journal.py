@@ -1,0 +1,222 @@
+"""The undo record of a transaction: what each path was before and what it becomes.
+
+While a transaction runs it lies at ``.agentrail/state/journal``. Its move into the stash is the
+commit; there it is what ``rollback`` reads.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from agentrail_runtime import document
+from agentrail_runtime.document import DocumentError, Json
+from agentrail_runtime.entry import (
+    STATE_PATH,
+    PathError,
+    RelPath,
+    collisions,
+    parse_digest,
+    parse_entry_path,
+    parse_path,
+)
+
+JOURNAL_PATH = RelPath(f"{STATE_PATH}/journal")
+STASH_PATH = RelPath(f"{STATE_PATH}/stash")
+
+Operation = Literal["install", "uninstall", "rollback"]
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A file's bytes by hex SHA-256, its size in bytes, and its permission bits."""
+
+    sha256: str
+    size: int
+    mode: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What one path was and what it becomes; None where there is no file.
+
+    `is_edited` says that the replaced bytes were the user's and stand nowhere else.
+    """
+
+    path: RelPath
+    before: Image | None
+    after: Image | None
+    is_edited: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A delivered text, by hex SHA-256, at `offset` of the stash's ``delivered`` file: `size` bytes."""
+
+    sha256: str
+    offset: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Journal:
+    """One transaction.
+
+    Args:
+        transaction: its id, ``<sequence>-<random hex>``.
+        sequence: counts up in one target; the order of transactions, whatever the clock says.
+        operation: what made it.
+        created: when, UTC RFC 3339.
+        runtime_version: the version installed after it, None after an uninstall.
+        previous_version: the version installed before it, None before the first install.
+        steps: in the order in which they are done.
+        made_directories: those that the steps need and that were absent.
+        emptied_directories: those to remove when the steps leave them empty, with permission bits.
+        undoes: ids of the transactions that a rollback takes back.
+        deliveries: the texts that the framework delivered, kept as the base of a later merge.
+    """
+
+    transaction: str
+    sequence: int
+    operation: Operation
+    created: str
+    runtime_version: str | None
+    previous_version: str | None
+    steps: tuple[Step, ...]
+    made_directories: tuple[RelPath, ...] = ()
+    emptied_directories: tuple[tuple[RelPath, int], ...] = ()
+    undoes: tuple[str, ...] = ()
+    deliveries: tuple[Delivery, ...] = ()
+
+    @property
+    def holds_user_bytes(self) -> bool:
+        """Whether its stash is the only place where something that the user wrote still stands."""
+        return any(step.is_edited for step in self.steps)
+
+    def dump(self) -> bytes:
+        """Return the canonical bytes of the journal."""
+        return document.dump(
+            {
+                "schema_version": "1.0",
+                "transaction": self.transaction,
+                "sequence": self.sequence,
+                "operation": self.operation,
+                "created": self.created,
+                "runtime_version": self.runtime_version,
+                "previous_version": self.previous_version,
+                "steps": [
+                    {
+                        "path": step.path,
+                        "before": _image_json(step.before),
+                        "after": _image_json(step.after),
+                        "is_edited": step.is_edited,
+                    }
+                    for step in self.steps
+                ],
+                "made_directories": list(self.made_directories),
+                "emptied_directories": [
+                    {"path": path, "mode": mode} for path, mode in self.emptied_directories
+                ],
+                "undoes": list(self.undoes),
+                "deliveries": [
+                    {"sha256": text.sha256, "offset": text.offset, "size": text.size}
+                    for text in self.deliveries
+                ],
+            }
+        )
+
+
+def load(data: bytes) -> Journal:
+    """Return the journal that `data` holds.
+
+    Raises:
+        DocumentError: truncated, forged with a path that leaves the target, or of another schema.
+    """
+    value = document.load(data)
+    schema = document.field(value, "schema_version", str)
+    if not document.schema_window(schema, major=1):
+        raise DocumentError(f"journal schema not supported (expected 1.x, got {schema})")
+    operation = document.field(value, "operation", str)
+    if operation not in ("install", "uninstall", "rollback"):
+        raise DocumentError(f"operation: {operation!r} is not known")
+    rows = document.field(value, "steps", list)
+    steps = tuple(_load_step(row, f"steps[{number}]") for number, row in enumerate(rows))
+    if findings := collisions(step.path for step in steps if step.after):
+        raise DocumentError("\n".join(findings))
+    return Journal(
+        transaction=_identifier(document.field(value, "transaction", str)),
+        sequence=document.field(value, "sequence", int),
+        operation=operation,
+        created=document.field(value, "created", str),
+        runtime_version=_optional_text(value, "runtime_version"),
+        previous_version=_optional_text(value, "previous_version"),
+        steps=steps,
+        made_directories=tuple(
+            _directory(text) for text in document.field(value, "made_directories", list)
+        ),
+        emptied_directories=tuple(
+            (
+                parse_entry_path(row, place="emptied_directories"),
+                document.field(row, "mode", int, place="emptied_directories"),
+            )
+            for row in document.field(value, "emptied_directories", list)
+        ),
+        undoes=tuple(_identifier(text) for text in document.field(value, "undoes", list)),
+        deliveries=tuple(
+            _load_delivery(row, f"deliveries[{number}]")
+            for number, row in enumerate(document.field(value, "deliveries", list))
+        ),
+    )
+
+
+def _load_step(row: Json, place: str) -> Step:
+    path = parse_entry_path(row, place=place)
+    if f"{path.casefold()}/".startswith(f"{STATE_PATH}/"):
+        raise DocumentError(f"{place}.path: {path}: lies in the installer's own state")
+    return Step(
+        path=path,
+        before=_load_image(row, "before", place=place),
+        after=_load_image(row, "after", place=place),
+        is_edited=document.field(row, "is_edited", bool, place=place),
+    )
+
+
+def _load_image(row: Json, key: str, *, place: str) -> Image | None:
+    if row.get(key) is None:
+        return None
+    value, place = document.field(row, key, dict, place=place), f"{place}.{key}"
+    return Image(
+        parse_digest(value, "sha256", place=place),
+        document.field(value, "size", int, place=place),
+        document.field(value, "mode", int, place=place) & 0o777,
+    )
+
+
+def _load_delivery(row: Json, place: str) -> Delivery:
+    return Delivery(
+        parse_digest(row, "sha256", place=place),
+        document.field(row, "offset", int, place=place),
+        document.field(row, "size", int, place=place),
+    )
+
+
+def _image_json(image: Image | None) -> Json | None:
+    return image and {"sha256": image.sha256, "size": image.size, "mode": image.mode}
+
+
+def _optional_text(value: Json, key: str) -> str | None:
+    return None if value.get(key) is None else str(document.field(value, key, str))
+
+
+def _identifier(text: object) -> str:
+    """Return `text` if it can be the name of one directory in the stash."""
+    if not isinstance(text, str) or not text.replace("-", "").isalnum() or not text.isascii():
+        raise DocumentError(f"transaction: {text!r} is not an id")
+    return text
+
+
+def _directory(text: object) -> RelPath:
+    try:
+        return parse_path(str(text))
+    except PathError as error:
+        raise DocumentError(f"made_directories: {error}") from None

@@ -1,0 +1,1 @@
+"""The use cases: the only wiring of source, target, planner and transaction."""

@@ -1,0 +1,329 @@
+"""Install: bring a target to what a source holds. Planned first, then done as one transaction."""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from typing import Literal
+
+from agentrail_runtime import planner
+from agentrail_runtime import source as source_
+from agentrail_runtime import transaction
+from agentrail_runtime.decision import Policy, Rules
+from agentrail_runtime.entry import PathError, RelPath, parse_path
+from agentrail_runtime.errors import (
+    ConflictError,
+    IncompatibleError,
+    SourceError,
+    StalePlanError,
+    TargetError,
+)
+from agentrail_runtime.outcome import Origin, Outcome
+from agentrail_runtime.planner import Plan
+from agentrail_runtime.receipt import Receipt
+from agentrail_runtime.session import DEFAULT_TIMEOUT, Session, TargetTexts, opened
+from agentrail_runtime.source import Bundle
+from agentrail_runtime.transaction import Order, Progress
+
+_TASK_ID = re.compile(r"\d{4}-\d{2}-\d{2}__[a-z0-9][a-z0-9-]*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How to install.
+
+    Args:
+        source: the route; ``auto`` takes the package and falls back to an equal bundle.
+        runtime_dir: where the copy route finds its bundle.
+        task_root: where ``workflow.task_root`` is to point; None for ``.agentrail/work`` on a first
+            install and for what the profile says on a later one.
+        on_conflict: what becomes of a file that both sides changed.
+        allow_downgrade: accept an older version than the installed one.
+        require_signature: refuse a source without a valid signature.
+        with_diff: fill `Outcome.diff`.
+        lock_timeout: how long to wait for another run on the target, in seconds.
+        progress: told of every file that is staged and written.
+    """
+
+    source: Literal["auto", "package", "copy"] = "auto"
+    runtime_dir: str = os.path.join("dist", "runtime")
+    task_root: str | None = None
+    on_conflict: Policy = "abort"
+    allow_downgrade: bool = False
+    require_signature: bool = False
+    with_diff: bool = False
+    lock_timeout: float = DEFAULT_TIMEOUT
+    progress: Progress = lambda what, done, total: None
+
+
+def plan(target: str, options: Options) -> Outcome:
+    """Return what `install` would do to `target`; nothing is written.
+
+    Raises:
+        AgentRailError: as `install`, but that conflicts are told by the outcome.
+    """
+    bundle, origin = _open_source(options)
+    with opened(target, timeout=options.lock_timeout) as session:
+        return _Run(session, options, bundle, origin).outcome("plan")
+
+
+def install(target: str, options: Options) -> Outcome:
+    """Bring `target` to what the source holds, all of it or nothing.
+
+    Raises:
+        ConflictError: files that both sides changed; nothing was written.
+        SourceError: no usable source; nothing was written.
+        IncompatibleError: a downgrade or an unsupported schema; nothing was written.
+        TargetError: the target is unsafe, locked or cannot be written; it is as it was.
+        RecoveryError: an undo could not finish; journal and stash are there and are named.
+    """
+    bundle, origin = _open_source(options)
+    with opened(target, timeout=options.lock_timeout) as session:
+        run = _Run(session, options, bundle, origin)
+        outcome = run.outcome("install")
+        if outcome.result == "conflict":
+            raise conflict(outcome)
+        if not run.plan.changes:
+            return outcome
+        with session.locked():
+            try:
+                identifier = run.apply()
+            except StalePlanError:
+                run = _Run(session, options, bundle, origin)
+                outcome = run.outcome("install")
+                if outcome.result == "conflict":
+                    raise conflict(outcome) from None
+                if not run.plan.changes:
+                    return outcome
+                identifier = run.apply()
+        return replace(
+            outcome,
+            result="applied",
+            transaction=identifier,
+            notices=(*run.notices(), *stash_notices(run.plan, identifier), *run.git_notices()),
+        )
+
+
+def conflict(outcome: Outcome) -> ConflictError:
+    """Return the error that tells of the conflicts in `outcome`."""
+    found = [action for action in outcome.actions if action.action == "conflict"]
+    error = ConflictError(
+        "\n".join(f"{action.path}: conflict: {action.reason}" for action in found),
+        paths=[action.path for action in found],
+        hint="choose: --on-conflict keep (yours stays), merge (line by line) or "
+        "overwrite (the stash keeps yours); see what differs: --diff",
+    )
+    error.outcome = outcome
+    return error
+
+
+def stash_notices(plan: Plan, identifier: str) -> list[str]:
+    """Return where the transaction keeps the bytes of the user's that it replaced."""
+    return [
+        f"{change.path}: your version is kept in "
+        f"{transaction.replaced_path(identifier, change.path)}"
+        for change in plan.changes
+        if change.is_edited
+    ]
+
+
+def now() -> str:
+    """Return the time, UTC RFC 3339."""
+    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def new_token() -> str:
+    """Return random hex digits for a transaction's id."""
+    return os.urandom(3).hex()
+
+
+def _open_source(options: Options) -> tuple[Bundle, Origin]:
+    bundle, fallback_reason = source_.choose(options.source, options.runtime_dir)
+    if options.require_signature:
+        found = "a signature, which this version cannot check" if bundle.is_signed else "none"
+        raise SourceError(
+            f"{bundle.location}: not accepted: --require-signature (expected a valid signature, "
+            f"got {found})",
+            hint="install a signed bundle, or leave out --require-signature",
+        )
+    origin = Origin(
+        kind=bundle.kind,
+        digest=bundle.digest,
+        location=bundle.location,
+        requested=options.source,
+        fallback_reason=fallback_reason,
+        integrity=bundle.integrity,
+        signature="not-checked" if bundle.is_signed else "absent",
+    )
+    return bundle, origin
+
+
+class _Run:
+    """One plan for one target, and what comes of it."""
+
+    def __init__(
+        self, session: Session, options: Options, bundle: Bundle, origin: Origin
+    ) -> None:
+        self._session = session
+        self._target = session.target
+        self._options = options
+        self._bundle = bundle
+        self._origin = origin
+        self._receipt = session.receipt()
+        if self._receipt is not None and not options.allow_downgrade:
+            check_version(self._receipt, bundle)
+        self._texts = TargetTexts(self._target, bundle)
+        self.plan = planner.build(
+            receipt=self._receipt,
+            index=bundle.index,
+            digest=bundle.digest,
+            kind=bundle.kind,
+            inspect=self._target.inspect,
+            rules=self._rules(),
+        )
+
+    def _rules(self) -> Rules:
+        wanted = self._options.task_root
+        if wanted is None and self._receipt is None:
+            wanted = planner.DEFAULT_TASK_ROOT
+        return Rules(
+            texts=self._texts,
+            policy=self._options.on_conflict,
+            has_modes=self._target.has_modes(),
+            task_root=None if wanted is None else parse_task_root(wanted),
+            installed_task_root=self._receipt.task_root if self._receipt else None,
+            profile_schema_versions=self._bundle.index.profile_schema_versions,
+        )
+
+    def outcome(self, command: str) -> Outcome:
+        """Return what the plan says."""
+        is_conflict, is_changed = bool(self.plan.conflicts), bool(self.plan.changes)
+        return Outcome(
+            command=command,
+            result="conflict" if is_conflict else "planned" if is_changed else "unchanged",
+            target=self._target.root,
+            actions=self.plan.actions,
+            changed=is_changed and not is_conflict,
+            runtime_version=self._bundle.index.runtime_version,
+            previous_version=self._receipt.runtime_version if self._receipt else None,
+            source=self._origin,
+            task_root=self.plan.task_root,
+            notices=tuple(self.notices()),
+            diff=self._diff() if self._options.with_diff else None,
+        )
+
+    def _diff(self) -> str:
+        from agentrail_runtime import diff
+
+        return diff.unified(self.plan, self._texts, receipt=self._receipt, index=self._bundle.index)
+
+    def apply(self) -> str:
+        """Execute the plan; return the transaction's id."""
+        return transaction.apply(
+            self._target,
+            Order(
+                operation="install",
+                changes=self.plan.changes,
+                emptied=self.plan.emptied,
+                runtime_version=self._bundle.index.runtime_version,
+                previous_version=self._receipt.runtime_version if self._receipt else None,
+            ),
+            created=now(),
+            token=new_token(),
+            progress=self._options.progress,
+        )
+
+    def notices(self) -> list[str]:
+        """Return what the user should know besides the actions."""
+        notices = [*self._session.notices]
+        if self._origin.fallback_reason:
+            notices.append(f"installed by the copy route: {self._origin.fallback_reason}")
+        if self._origin.integrity == "unverified":
+            notices.append(f"{self._bundle.location}: has no index, so its files are unverified")
+        old = self.plan.previous_task_root
+        if old and old != self.plan.task_root and (count := self._count_records(old)):
+            notices.append(
+                f"{old}: {count} task {'record stays' if count == 1 else 'records stay'} there; to "
+                f"move: git mv {old}/*__* {self.plan.task_root}/"
+            )
+        return notices
+
+    def _count_records(self, task_root: str) -> int:
+        with suppress(TargetError, OSError):
+            names = self._target.names(RelPath(task_root))
+            return sum(bool(_TASK_ID.fullmatch(name)) for name in names)
+        return 0
+
+    def git_notices(self) -> list[str]:
+        """Return what the user's git makes of the files that were written."""
+        from agentrail_runtime import git
+
+        root = self._target.root
+        above = git.work_tree(root)
+        if above is None:
+            return []
+        written = [change.path for change in self.plan.changes if change.content]
+        notices = [
+            f"{found.path}: git ignores it (rule {found.rule})"
+            for found in git.ignored(root, written)
+        ]
+        if above != root and any(path.startswith(".github/workflows/") for path in written):
+            notices.append(
+                f".github/workflows: {root} is below its git root {above}, so the CI workflow "
+                "there does nothing"
+            )
+        return notices
+
+
+def parse_task_root(text: str) -> RelPath:
+    """Return a task root as given by the user.
+
+    Raises:
+        TargetError: it is not a path below the target.
+    """
+    try:
+        return parse_path(text.rstrip("/"))
+    except PathError as error:
+        raise TargetError(
+            f"--task-root: {error}", paths=[text], hint="name a directory below the repository"
+        ) from None
+
+
+def check_version(receipt: Receipt, bundle: Bundle) -> None:
+    """Make sure that the bundle is not older than what is installed.
+
+    Raises:
+        IncompatibleError: it is older, by version or by release sequence.
+        SourceError: its version is none.
+    """
+    index = bundle.index
+    if index.runtime_version == receipt.runtime_version:
+        is_older = index.release_seq < receipt.release_seq
+    else:
+        is_older = _is_older(index.runtime_version, receipt.runtime_version, bundle)
+        is_older = is_older or index.release_seq < receipt.release_seq
+    if is_older:
+        raise IncompatibleError(
+            f"{bundle.location}: a downgrade (expected at least {receipt.runtime_version}, release "
+            f"{receipt.release_seq}; got {index.runtime_version}, release {index.release_seq})",
+            hint="to undo an upgrade: agentrail rollback; to install the older version all the "
+            "same: --allow-downgrade",
+        )
+
+
+def _is_older(version: str, installed: str, bundle: Bundle) -> bool:
+    from packaging.version import InvalidVersion, Version
+
+    try:
+        incoming = Version(version)
+    except InvalidVersion:
+        raise SourceError(
+            f"{bundle.location}: runtime_version {version!r} is no version (PEP 440)"
+        ) from None
+    try:
+        return incoming < Version(installed)
+    except InvalidVersion:
+        return False

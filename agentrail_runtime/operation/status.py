@@ -1,0 +1,74 @@
+"""Status: what is installed, what differs from it, and what an install would change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from agentrail_runtime import planner
+from agentrail_runtime.operation import verify as verify_
+from agentrail_runtime.decision import Action
+from agentrail_runtime.errors import AgentRailError
+from agentrail_runtime.operation.install import Options, plan
+from agentrail_runtime.outcome import Outcome
+from agentrail_runtime.session import opened
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """What stands in a target.
+
+    `outcome` is of the plan that an install would follow, or of the receipt alone where no plan could
+    be made; then `problem` says why. `drift` are the delivered files that are not as delivered.
+    """
+
+    outcome: Outcome
+    drift: tuple[Action, ...]
+    problem: AgentRailError | None = None
+
+    @property
+    def pending(self) -> tuple[Action, ...]:
+        """The paths that an install would change or cannot."""
+        still = ("unchanged", "keep")
+        return tuple(action for action in self.outcome.actions if action.action not in still)
+
+    @property
+    def undelivered(self) -> tuple[Action, ...]:
+        """The paths whose change was declined."""
+        return tuple(
+            action for action in self.outcome.actions if action.reason.startswith("declined")
+        )
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing differs and nothing is pending."""
+        return not (self.drift or self.problem or self.outcome.changed or self.pending)
+
+
+def status(target: str, options: Options) -> Status:
+    """Return how `target` stands; nothing is written.
+
+    Raises:
+        NotInstalledError: there is no receipt.
+        ReceiptError, IncompatibleError: the receipt cannot be read.
+        RecoveryError: an interrupted run could not be undone.
+    """
+    with opened(target, timeout=options.lock_timeout) as session:
+        receipt = session.installed()
+        checked = verify_.check(session, receipt)
+        drift = tuple(action for action in checked.actions if planner.is_drift(action))
+        recorded = Outcome(
+            command="status",
+            result="unchanged",
+            target=session.target.root,
+            actions=checked.actions,
+            runtime_version=receipt.runtime_version,
+            previous_version=receipt.runtime_version,
+            source=verify_.recorded_origin(receipt),
+            task_root=receipt.task_root,
+            notices=tuple(session.notices),
+        )
+    try:
+        outcome = plan(target, options)
+    except AgentRailError as error:
+        return Status(outcome=recorded, drift=drift, problem=error)
+    return Status(outcome=replace(outcome, command="status"), drift=drift)

@@ -1,0 +1,290 @@
+"""The plan of one run: every path decided, the next receipt, and what a transaction is to write.
+
+Pure: it sees digests, and texts through `decision.Texts`. What a dry run shows is what the run does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Final
+
+from agentrail_runtime import newline, ownership
+from agentrail_runtime.decision import (
+    DELETED,
+    Action,
+    Change,
+    Decision,
+    Rules,
+    Side,
+    drop,
+    report,
+)
+from agentrail_runtime.entry import (
+    GITIGNORE_PATH,
+    PROFILE_PATH,
+    RECEIPT_PATH,
+    STATE_ROOT,
+    Entry,
+    Index,
+    RelPath,
+    State,
+    parents,
+)
+from agentrail_runtime.errors import UnsafePathError
+from agentrail_runtime.ownership import managed
+from agentrail_runtime.receipt import Receipt, Record, SourceKind
+
+GITIGNORE_TEXT: Final = b"# Lock, journal and stash of agentrail stay out of version control.\n/state/\n"
+DEFAULT_TASK_ROOT: Final = RelPath(".agentrail/work")
+
+Inspect = Callable[[RelPath], State]
+"""Tells what stands at a path of the target."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Everything that one run does: `actions` for the report, `changes` for the transaction.
+
+    `emptied` are the directories to remove where the changes leave them empty. `task_root` is where
+    the profile points afterwards, `previous_task_root` where task records were until now.
+    """
+
+    actions: tuple[Action, ...]
+    changes: tuple[Change, ...] = ()
+    emptied: tuple[RelPath, ...] = ()
+    task_root: RelPath | None = None
+    previous_task_root: str | None = None
+
+    @property
+    def conflicts(self) -> tuple[Action, ...]:
+        """The actions that keep the plan from being executed."""
+        return tuple(action for action in self.actions if action.action == "conflict")
+
+
+def keep_path(task_root: RelPath) -> RelPath:
+    """Return the path of the file that keeps the task root in version control."""
+    return RelPath(f"{task_root}/.gitkeep")
+
+
+def build(
+    *,
+    receipt: Receipt | None,
+    index: Index,
+    digest: str,
+    kind: SourceKind,
+    inspect: Inspect,
+    rules: Rules,
+) -> Plan:
+    """Return the plan that brings a target to what `index` says.
+
+    Args:
+        receipt: what is installed, None on a first install.
+        index: what the source holds.
+        digest: the digest of the index, ``sha256:<hex>``.
+        kind: the route of the source.
+        inspect: tells what stands at a path.
+        rules: what holds for every path.
+
+    Raises:
+        UnsafePathError: a path is a symlink, a directory or a special file; all are named.
+        ProfileError: the profile cannot be read or safely edited.
+        IncompatibleError: the profile's schema is not supported.
+    """
+    sides = _sides(receipt, index, inspect)
+    _refuse_unsafe((side.path, ownership.not_a_file(side)) for side in sides if _is_unsafe(side))
+    renamed = _renames(sides, rules)
+    decisions = [renamed.get(side.path) or ownership.decide(side, rules) for side in sides]
+    said = next((decision for decision in decisions if decision.task_root), None)
+    fallback = rules.task_root or rules.installed_task_root or DEFAULT_TASK_ROOT
+    task_root = said.task_root if said and said.task_root else fallback
+    previous = said.previous_task_root if said else None
+    following = Receipt(
+        runtime_version=index.runtime_version,
+        release_seq=index.release_seq,
+        source_kind=kind,
+        source_digest=digest,
+        source_extra=receipt.source_extra if receipt else {},
+        task_root=task_root,
+        records=tuple(decision.record for decision in decisions if decision.record),
+        extra=receipt.extra if receipt else {},
+    )
+    planned = _plan(decisions, _own_files(following, inspect, rules), task_root=task_root)
+    return replace(planned, previous_task_root=previous or rules.installed_task_root)
+
+
+def build_removal(
+    *, receipt: Receipt, inspect: Inspect, rules: Rules, has_records: bool, keeps_state: bool
+) -> Plan:
+    """Return the plan that takes out what `receipt` tells of and nobody edited.
+
+    Args:
+        receipt: what is installed.
+        inspect: tells what stands at a path.
+        rules: what holds for every path.
+        has_records: whether the task root holds anything of the user's.
+        keeps_state: whether ``.agentrail/state/`` has to stay, and to stay out of version control.
+    """
+    decisions = [ownership.remove(side, rules) for side in _sides(receipt, None, inspect)]
+    own = [RECEIPT_PATH]
+    own += [] if keeps_state or not _is_own_gitignore(inspect, rules) else [GITIGNORE_PATH]
+    marker = keep_path(receipt.task_root)
+    is_marker = inspect(marker).kind == "file" and inspect(marker).size == 0
+    own += [marker] if is_marker and not has_records else []
+    removals = [Change(path=path, before=inspect(path), content=None) for path in own]
+    return _plan(decisions, removals, task_root=receipt.task_root)
+
+
+def build_check(*, receipt: Receipt, inspect: Inspect, rules: Rules) -> Plan:
+    """Return the plan of a run whose source is the receipt itself: what it keeps is drift.
+
+    Args:
+        receipt: what is installed.
+        inspect: tells what stands at a path.
+        rules: what holds for every path.
+    """
+    decisions = [ownership.check(side, rules) for side in _sides(receipt, None, inspect)]
+    return _plan(decisions, [], task_root=receipt.task_root)
+
+
+def is_drift(action: Action) -> bool:
+    """Tell whether an action of `build_check` means that a delivered file is not as delivered."""
+    return action.action == "keep" and action.ownership != "seed"
+
+
+def is_own(path: RelPath) -> bool:
+    """Tell whether `path` is of the installer itself, which reports leave out."""
+    return path in (RECEIPT_PATH, GITIGNORE_PATH) or path.endswith("/.gitkeep")
+
+
+def in_order(changes: Iterable[Change]) -> tuple[Change, ...]:
+    """Return `changes` in the order of writing: removals, files, profile, receipt."""
+    return tuple(sorted(changes, key=lambda change: (_rank(change), change.path)))
+
+
+def _plan(decisions: Iterable[Decision], own: Iterable[Change], *, task_root: RelPath) -> Plan:
+    decisions = [*decisions]
+    changes = in_order([decision.change for decision in decisions if decision.change] + [*own])
+    removed = [change.path for change in changes if change.content is None]
+    emptied = {above for path in removed for above in parents(path)} - {STATE_ROOT}
+    return Plan(
+        actions=tuple(decision.action for decision in decisions if decision.action),
+        changes=changes,
+        emptied=tuple(sorted(emptied)),
+        task_root=task_root,
+    )
+
+
+def _rank(change: Change) -> int:
+    if change.path == RECEIPT_PATH:
+        return 3
+    if change.content is None:
+        return 0
+    return 2 if change.path == PROFILE_PATH else 1
+
+
+def _sides(receipt: Receipt | None, index: Index | None, inspect: Inspect) -> list[Side]:
+    records = {record.path: record for record in receipt.records} if receipt else {}
+    entries = {entry.path: entry for entry in index.entries} if index else {}
+    return [
+        _side(path, records.get(path), entries.get(path), inspect(path))
+        for path in sorted({*records, *entries})
+    ]
+
+
+def _side(path: RelPath, record: Record | None, entry: Entry | None, state: State) -> Side:
+    """Return the side; a base that was a block is none for a whole file, and the other way round."""
+    if record and entry and record.ownership != entry.ownership:
+        if "block" in (record.ownership, entry.ownership):
+            record = None
+    return Side(path=path, record=record, state=state, entry=entry)
+
+
+def _is_unsafe(side: Side) -> bool:
+    if side.state.kind in ("absent", "file") or ownership.is_linked(side):
+        return False
+    return side.entry is not None or side.state.kind == "blocked"
+
+
+def _refuse_unsafe(findings: Iterable[tuple[str, str]]) -> None:
+    unsafe = [*findings]
+    if unsafe:
+        raise UnsafePathError(
+            "\n".join(f"{path}: {what} (expected a plain file)" for path, what in unsafe),
+            paths=[path for path, _ in unsafe],
+            hint="move what stands there away, then run the command again",
+        )
+
+
+def _renames(sides: Iterable[Side], rules: Rules) -> dict[RelPath, Decision]:
+    """Return the decisions on files that the framework renamed and the user edited or deleted."""
+    new: dict[str, list[Side]] = {}
+    gone: list[Side] = []
+    for side in sides:
+        if side.ownership != "managed" or side.state.kind not in ("absent", "file"):
+            continue
+        if side.entry and side.record is None and side.state.kind == "absent":
+            new.setdefault(side.entry.sha256, []).append(side)
+        elif side.entry is None and side.base is not None:
+            gone.append(side)
+    decisions: dict[RelPath, Decision] = {}
+    for old in gone:
+        if waiting := new.get(old.base or ""):
+            decisions.update(_rename(old, waiting.pop(0), rules))
+    return decisions
+
+
+def _rename(old: Side, new: Side, rules: Rules) -> Iterator[tuple[RelPath, Decision]]:
+    """Yield the decisions on both paths; none for a file that nobody edited, which just moves."""
+    assert new.entry is not None
+    current = old.current(rules.texts)
+    if current == old.base:
+        return
+    record = managed.record(new, new.entry, rules)
+    if current is None:
+        yield new.path, report(new, "keep", f"{DELETED} as {old.path}", record=record)
+        return
+    change = Change(
+        path=new.path,
+        before=new.state,
+        content=partial(rules.texts.current, old.path),
+        executable=new.entry.executable,
+    )
+    reason = f"renamed from {old.path}, with the local edit"
+    yield new.path, report(new, "create", reason, change=change, record=record)
+    yield old.path, drop(old, f"renamed to {new.path}")
+
+
+def _own_files(receipt: Receipt, inspect: Inspect, rules: Rules) -> Iterator[Change]:
+    """Yield the changes of the installer's own files: receipt, ``.gitignore``, ``.gitkeep``."""
+    own = {GITIGNORE_PATH, RECEIPT_PATH, keep_path(receipt.task_root)}
+    states = {path: inspect(path) for path in sorted(own)}
+    _refuse_unsafe(
+        (path, ownership.not_a_file(Side(path=path, record=None, entry=None, state=state)))
+        for path, state in states.items()
+        if state.kind not in ("absent", "file")
+    )
+    for path, state in states.items():
+        before = rules.texts.current(path) if state.kind == "file" else None
+        after = _own_text(path, before, receipt)
+        if after != before:
+            yield Change(path=path, before=state, content=partial(bytes, after))
+
+
+def _own_text(path: RelPath, before: bytes | None, receipt: Receipt) -> bytes:
+    if path == RECEIPT_PATH:
+        return newline.like(before or b"", receipt.dump())
+    if path != GITIGNORE_PATH:
+        return before or b""
+    if before is None:
+        return GITIGNORE_TEXT
+    if {b"/state/", b"state/"} & set(before.split()):
+        return before
+    glue = b"" if before.endswith(b"\n") or not before else b"\n"
+    return before + newline.like(before, glue + GITIGNORE_TEXT)
+
+
+def _is_own_gitignore(inspect: Inspect, rules: Rules) -> bool:
+    is_file = inspect(GITIGNORE_PATH).kind == "file"
+    return is_file and newline.to_lf(rules.texts.current(GITIGNORE_PATH)) == GITIGNORE_TEXT

@@ -1,0 +1,390 @@
+"""Read and edit ``project.profile.yaml`` without touching a byte outside the edited scalars.
+
+The text is parsed with the marks that YAML nodes carry (https://yaml.org/spec/1.1/), the edits are
+spliced in from the end backwards, and the result is parsed again: if it differs from the original in
+anything but what was asked for, nothing is returned.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+import yaml
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from agentrail_runtime.entry import PROFILE_PATH
+from agentrail_runtime.errors import IncompatibleError, ProfileError
+
+DEFAULT_TASK_ROOT: Final = "work"
+_MAX_BYTES: Final = 1_000_000
+_ROOT_LISTS: Final = ("source_roots", "artifacts")
+_PROPERTIES = re.compile(r"(?:[&!]\S*\s+)*")
+_ALIAS = re.compile(r"\s*:\s*(\*[^\s,\]}]+)")
+
+Fragments: TypeAlias = list[list[str | None]]
+"""What was replaced: ``[key, old text or None where inserted, new text]``, for `restore`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """A profile's text and the values in it that the installer cares about.
+
+    `task_root` is None where the profile does not say it.
+    """
+
+    text: str
+    root: MappingNode | None
+    schema_version: str | None
+    task_root: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Edit:
+    key: str
+    value: str
+    node: ScalarNode | None
+    after: int
+    """Where the key ends, in characters; 0 for an item of a list."""
+
+    @property
+    def is_alias(self) -> bool:
+        return self.node is not None and self.node.start_mark.index < self.after
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Splice:
+    start: int
+    stop: int
+    text: str
+    key: str
+    old: str | None
+
+
+def load(data: bytes, *, supported: Collection[str]) -> Profile:
+    """Return the profile that `data` (UTF-8, a BOM allowed) holds.
+
+    Args:
+        data: the bytes of the file.
+        supported: the values of ``schema_version`` that this runtime works with.
+
+    Raises:
+        ProfileError: not a YAML mapping, or a value where a mapping must be; with line and column.
+        IncompatibleError: a ``schema_version`` that is not supported, or the ``version`` of 1.x.
+    """
+    if len(data) > _MAX_BYTES:
+        raise _error(f"too large (expected at most {_MAX_BYTES} bytes, got {len(data)})")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise _error("not UTF-8", line, error.start - data.rfind(b"\n", 0, error.start)) from None
+    root = _compose(text)
+    schema_version = _check_schema(root, supported)
+    workflow = _get(root, "workflow")
+    if not (workflow is None or _is_null(workflow) or isinstance(workflow, MappingNode)):
+        raise _node_error(workflow, "workflow (expected a mapping)")
+    value = _get(workflow, "task_root") or _merged(workflow, "task_root")
+    if value is not None and not isinstance(value, ScalarNode):
+        raise _node_error(value, "workflow.task_root (expected a path, got a collection)")
+    task_root = None if value is None or _is_null(value) else value.value
+    return Profile(text=text, root=root, schema_version=schema_version, task_root=task_root)
+
+
+def set_task_root(profile: Profile, task_root: str) -> tuple[bytes, Fragments]:
+    """Return the bytes of `profile` with ``workflow.task_root`` at `task_root`, and what changed.
+
+    Entries of ``paths.source_roots`` and ``paths.artifacts`` and a ``workflow.runtime_root`` that
+    equal the old task root follow it.
+
+    Raises:
+        ProfileError: the text cannot be edited without changing something else.
+    """
+    edits = [] if profile.task_root == task_root else [*_edits(profile, task_root)]
+    splices = _splices(profile, edits)
+    text = _apply(profile.text, splices)
+    _check_only(profile, text, {edit.key for edit in edits}, task_root)
+    return text.encode(), [[splice.key, splice.old, splice.text] for splice in splices]
+
+
+def restore(data: bytes, fragments: Fragments) -> bytes:
+    """Return `data` with every edit of `set_task_root` taken back that still stands as it was made.
+
+    Raises:
+        ProfileError: `data` is no longer a YAML mapping in UTF-8.
+    """
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise _error("not UTF-8") from None
+    for key, old, new in reversed(fragments):
+        if key and new and (place := _find_edit(text, _compose(text), key, new)) is not None:
+            text = text[:place] + (old or "") + text[place + len(new) :]
+    return text.encode()
+
+
+def _find_edit(text: str, root: MappingNode | None, key: str, new: str) -> int | None:
+    """Return where `new` stands in `text`, if it still holds the value of `key`."""
+    for node in _nodes_at(root, key):
+        stop = node.end_mark.index
+        start = text.find(new, max(0, stop - len(new)), stop + len(new))
+        if 0 <= start < stop:
+            return start
+    return None
+
+
+def _nodes_at(root: MappingNode | None, key: str) -> Iterator[Node]:
+    section, _, name = key.partition(".")
+    name, _, number = name.partition("[")
+    node = _get(root, section, name)
+    if isinstance(node, SequenceNode) and number:
+        items = node.value
+        yield from items[int(number[:-1]) : int(number[:-1]) + 1]
+    elif node is not None:
+        yield node
+
+
+def _compose(text: str) -> MappingNode | None:
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        what = f"not valid YAML: {error.problem or error.context}"
+        raise (_error(what, mark.line + 1, mark.column + 1) if mark else _error(what)) from None
+    except yaml.reader.ReaderError as error:
+        before = text[: error.position]
+        what = f"not valid YAML: the character U+{ord(str(error.character)):04X} is not allowed"
+        raise _error(what, before.count("\n") + 1, len(before.rpartition("\n")[2]) + 1) from None
+    except RecursionError:
+        raise _error("nested too deep") from None
+    if node is None or (isinstance(node, ScalarNode) and not node.value and not node.style):
+        return None
+    if not isinstance(node, MappingNode):
+        raise _node_error(node, "expected a mapping at the top level")
+    return node
+
+
+def _check_schema(root: MappingNode | None, supported: Collection[str]) -> str | None:
+    node = _get(root, "schema_version")
+    if node is None:
+        node = _get(root, "version")
+        if node is None:
+            return None
+        found = "the key version of schema 1.x"
+    else:
+        found = node.value if isinstance(node, ScalarNode) else "a collection"
+        if found in supported:
+            return str(found)
+    place = f"{PROFILE_PATH}:{node.start_mark.line + 1}:{node.start_mark.column + 1}"
+    raise IncompatibleError(
+        f"{place}: profile schema not supported (expected {', '.join(supported)}, got {found})",
+        paths=[PROFILE_PATH],
+        hint="bring the profile to a supported schema_version, then run the command again",
+    )
+
+
+def _get(node: Node | None, *keys: str) -> Node | None:
+    """Return the node under `keys`, the last one where a key stands twice, as YAML loaders do."""
+    for key in keys:
+        pairs = node.value if isinstance(node, MappingNode) else ()
+        node = next((value for name, value in reversed(pairs) if name.value == key), None)
+    return node
+
+
+def _merged(node: Node | None, key: str) -> Node | None:
+    """Return the value of `key` that merge keys bring into `node` (https://yaml.org/type/merge)."""
+    merge, seen = _get(node, "<<"), set()
+    todo = [merge] if merge is not None else []
+    while todo:
+        source = todo.pop(0)
+        if id(source) not in seen:
+            seen.add(id(source))
+            if (value := _get(source, key)) is not None:
+                return value
+            nested = source.value if isinstance(source, SequenceNode) else [_get(source, "<<")]
+            todo += [item for item in nested if item is not None]
+    return None
+
+
+def _is_null(node: Node) -> bool:
+    return isinstance(node, ScalarNode) and node.tag == "tag:yaml.org,2002:null"
+
+
+def _edits(profile: Profile, task_root: str) -> Iterator[_Edit]:
+    """Yield the scalars that are to change; `node` is None where one is to be inserted."""
+    root, old = profile.root, profile.task_root or DEFAULT_TASK_ROOT
+    yield _edit(_get(root, "workflow"), "task_root", "workflow.task_root", task_root)
+    runtime_root = _get(root, "workflow", "runtime_root")
+    if isinstance(runtime_root, ScalarNode) and runtime_root.value == old:
+        yield _edit(_get(root, "workflow"), "runtime_root", "workflow.runtime_root", task_root)
+    for name in _ROOT_LISTS:
+        listed = _get(root, "paths", name)
+        for number, item in enumerate(listed.value if isinstance(listed, SequenceNode) else ()):
+            if isinstance(item, ScalarNode) and item.value in (old, old + "/"):
+                value = task_root + item.value[len(old) :]
+                yield _Edit(key=f"paths.{name}[{number}]", value=value, node=item, after=0)
+
+
+def _edit(mapping: Node | None, name: str, key: str, value: str) -> _Edit:
+    pairs = mapping.value if isinstance(mapping, MappingNode) else ()
+    for label, node in reversed(pairs):
+        if label.value == name:
+            return _Edit(key=key, value=value, node=node, after=label.end_mark.index)
+    return _Edit(key=key, value=value, node=None, after=0)
+
+
+def _splices(profile: Profile, edits: list[_Edit]) -> list[_Splice]:
+    """Return the splices of `edits` in order; scalars that are one by an anchor are edited once."""
+    splices: dict[int, _Splice] = {}
+    anchors = {edit.node.start_mark.index for edit in edits if edit.node and not edit.is_alias}
+    for edit in edits:
+        if edit.node is None:
+            splice = _insertion(profile, edit.value)
+        elif not edit.is_alias:
+            splice = _replacement(profile.text, edit)
+        elif edit.node.start_mark.index in anchors:
+            continue
+        else:
+            splice = _alias_replacement(profile.text, edit)
+        splices.setdefault(splice.start, splice)
+    return [splices[start] for start in sorted(splices)]
+
+
+def _alias_replacement(text: str, edit: _Edit) -> _Splice:
+    """Return the splice that puts the value in place of ``*alias``, so the anchor stays as it is."""
+    alias = _ALIAS.match(text, edit.after)
+    start, stop = alias.span(1) if alias else (edit.after, edit.after)
+    new = _scalar(edit.value, None)
+    return _Splice(start=start, stop=stop, text=new, key=edit.key, old=text[start:stop])
+
+
+def _replacement(text: str, edit: _Edit) -> _Splice:
+    node = edit.node
+    assert node is not None
+    start, stop = node.start_mark.index, node.end_mark.index
+    prefix = _PROPERTIES.match(text, start, stop)
+    start = prefix.end() if prefix else start
+    new = _scalar(edit.value, node.style)
+    if node.style in ("|", ">"):
+        new += "\n" if text[stop - 1 : stop] == "\n" else ""
+    if start == stop:
+        new = " " + new
+    return _Splice(start=start, stop=stop, text=new, key=edit.key, old=text[start:stop])
+
+
+def _insertion(profile: Profile, task_root: str) -> _Splice:
+    """Return the splice that adds the key, beside a sibling where there is one."""
+    text, root, value = profile.text, profile.root, _scalar(task_root, None)
+    eol = "\r\n" if "\r\n" in text else "\n"
+    workflow = _get(root, "workflow")
+    if root is None:
+        glue = "" if not text.strip("\ufeff") or text.endswith("\n") else eol
+        return _new_key(len(text), f"{glue}workflow:{eol}  task_root: {value}{eol if not glue else ''}")
+    if workflow is None:
+        if root.flow_style:
+            return _new_key(_inside(text, root), _item(root, f"workflow: {{task_root: {value}}}"))
+        return _new_key(root.value[0][0].start_mark.index, f"workflow:{eol}  task_root: {value}{eol}")
+    if _is_null(workflow):
+        return _new_key(workflow.start_mark.index, f" {{task_root: {value}}}")
+    if workflow.flow_style:
+        return _new_key(_inside(text, workflow), _item(workflow, f"task_root: {value}"))
+    first = workflow.value[0][0].start_mark
+    return _new_key(first.index, f"task_root: {value}{eol}{' ' * first.column}")
+
+
+def _new_key(at: int, text: str) -> _Splice:
+    return _Splice(start=at, stop=at, text=text, key="workflow.task_root", old=None)
+
+
+def _inside(text: str, node: Node) -> int:
+    return text.index("{", node.start_mark.index) + 1
+
+
+def _item(node: MappingNode, text: str) -> str:
+    return f"{text}, " if node.value else text
+
+
+def _scalar(value: str, style: str | None) -> str:
+    """Return `value` as YAML text in the quotes of `style`, or in double quotes where it needs them."""
+    single = "'" + value.replace("'", "''") + "'"
+    double = '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    if style in ("'", '"'):
+        return single if style == "'" else double
+    try:
+        plain = yaml.compose(f"{{k: {value}}}", Loader=yaml.SafeLoader)
+        is_plain = [(k.value, v.value, v.tag) for k, v in plain.value] == [
+            ("k", value, "tag:yaml.org,2002:str")
+        ]
+    except (yaml.YAMLError, AttributeError, TypeError):
+        is_plain = False
+    return value if is_plain else double
+
+
+def _apply(text: str, splices: list[_Splice]) -> str:
+    for splice in reversed(splices):
+        text = text[: splice.start] + splice.text + text[splice.stop :]
+    return text
+
+
+def _check_only(profile: Profile, text: str, keys: Collection[str], task_root: str) -> None:
+    """Make sure that `text` differs from the profile in the values of `keys` alone."""
+    try:
+        edited = _compose(text)
+        value = _get(edited, "workflow", "task_root")
+        is_exact = (
+            value is not None
+            and value.value == task_root
+            and _outline(edited, keys) == _outline(profile.root, keys)
+        )
+    except ProfileError:
+        is_exact = False
+    if not is_exact:
+        raise _error(
+            "workflow.task_root cannot be changed without changing something else",
+            hint=f"set workflow.task_root to {task_root} by hand, then run the command again",
+        )
+
+
+def _outline(root: MappingNode | None, keys: Collection[str]) -> list[object]:
+    """Return every value of the document in order, those under `keys` left out; aliases once."""
+    outline: list[object] = []
+    seen: set[int] = set()
+    todo: list[tuple[str, Node]] = [("", root)] if root is not None else []
+    while todo:
+        key, node = todo.pop()
+        if key in keys or (key == "workflow" and _is_null(node)):
+            continue
+        if isinstance(node, ScalarNode):
+            outline.append((key, node.tag, node.value))
+        elif id(node) not in seen:
+            seen.add(id(node))
+            outline += [(key, node.tag)] if key not in ("", "workflow") else []
+            todo += reversed([*_children(key, node)])
+    return outline
+
+
+def _children(key: str, node: Node) -> Iterator[tuple[str, Node]]:
+    if isinstance(node, SequenceNode):
+        for number, item in enumerate(node.value):
+            yield f"{key}[{number}]", item
+    else:
+        for name, value in node.value:
+            yield f"{key}.{name.value}".lstrip("."), value
+
+
+def _error(
+    what: str, line: int | None = None, column: int | None = None, *, hint: str | None = None
+) -> ProfileError:
+    place = PROFILE_PATH if line is None else f"{PROFILE_PATH}:{line}:{column}"
+    return ProfileError(
+        f"{place}: {what}",
+        paths=[PROFILE_PATH],
+        hint=hint or "mend the file, then run the command again; nothing was written",
+    )
+
+
+def _node_error(node: Node, what: str) -> ProfileError:
+    return _error(what, node.start_mark.line + 1, node.start_mark.column + 1)
+

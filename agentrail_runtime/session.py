@@ -1,0 +1,192 @@
+"""Opening a target: find its root, recover it, read its receipt, find texts in it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+
+from agentrail_runtime import block, newline, transaction
+from agentrail_runtime import receipt as receipt_
+from agentrail_runtime.entry import RECEIPT_PATH, STATE_PATH, RelPath, sha256
+from agentrail_runtime.errors import NotInstalledError, TargetError
+from agentrail_runtime.receipt import Receipt, Record
+from agentrail_runtime.source import Bundle
+from agentrail_runtime.target import Target
+
+DEFAULT_TIMEOUT = 30.0
+
+
+def locate(path: str) -> str:
+    """Return the absolute root of the target that `path` names.
+
+    A directory in an installed repository stands for the repository; the search upwards ends at a
+    directory that holds a ``.git``.
+
+    Raises:
+        TargetError: `path` is a file.
+    """
+    root = os.path.realpath(path)
+    if os.path.lexists(root) and not os.path.isdir(root):
+        raise TargetError(
+            f"{path}: not a directory (expected a repository)",
+            paths=[path],
+            hint="name the directory of the repository",
+        )
+    above = root
+    while True:
+        if _is_marked(above):
+            return above
+        if os.path.lexists(os.path.join(above, ".git")) or os.path.dirname(above) == above:
+            return root
+        above = os.path.dirname(above)
+
+
+def _is_marked(directory: str) -> bool:
+    marks = (RECEIPT_PATH, f"{STATE_PATH}/journal")
+    return any(os.path.lexists(os.path.join(directory, *mark.split("/"))) for mark in marks)
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A target that was opened and, where a run had been killed in it, recovered."""
+
+    target: Target
+    timeout: float
+    notices: list[str] = field(default_factory=list)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the target's lock, with the target recovered.
+
+        Raises:
+            LockedError: another run held it all the time.
+            TargetError: the operating system refused; the target is as it was.
+            RecoveryError: the recovery could not finish.
+        """
+        try:
+            with self.target.locked(timeout=self.timeout, sleep=time.sleep):
+                self._recover()
+                yield
+        except OSError as error:
+            where = f": {error.filename}" if error.filename else ""
+            raise TargetError(
+                f"{self.target.root}: cannot be written{where}: {error.strerror}; "
+                "the target is as it was",
+                paths=[str(error.filename)] if error.filename else [],
+                hint="mend the cause, then run the command again",
+            ) from error
+
+    def _recover(self) -> None:
+        found = transaction.recover(self.target)
+        if found.restored:
+            count = len(found.restored)
+            self.notices.append(
+                f"an earlier run was interrupted: it was undone, {count} "
+                f"{'path' if count == 1 else 'paths'} put back"
+            )
+        for path in found.left_alone:
+            self.notices.append(
+                f"{path}: changed after an interrupted run, left as it is; "
+                f"the file from before that run, if any, is in {found.stash}/replaced/{path}"
+            )
+
+    def receipt(self) -> Receipt | None:
+        """Return what is installed, None for nothing.
+
+        Raises:
+            ReceiptError: the receipt is damaged or forged.
+            IncompatibleError: it is of a newer schema.
+        """
+        try:
+            return receipt_.load(self.target.read(RECEIPT_PATH))
+        except FileNotFoundError:
+            return None
+
+    def installed(self) -> Receipt:
+        """Return what is installed.
+
+        Raises:
+            NotInstalledError: there is no receipt.
+            ReceiptError: the receipt is damaged or forged.
+            IncompatibleError: it is of a newer schema.
+        """
+        receipt = self.receipt()
+        if receipt is None:
+            raise NotInstalledError(
+                f"{self.target.root}: AgentRail is not installed here (expected {RECEIPT_PATH})",
+                paths=[RECEIPT_PATH],
+                hint=f"agentrail-install {self.target.root}",
+            )
+        return receipt
+
+
+@contextmanager
+def opened(path: str, *, timeout: float = DEFAULT_TIMEOUT) -> Iterator[Session]:
+    """Open the target that `path` names; undo what a killed run left half done there.
+
+    Args:
+        path: a directory in the target, or where the target is to be.
+        timeout: how long to wait for another run on it, in seconds.
+
+    Raises:
+        TargetError: it is no directory, is unsafe, or another run held it all the time.
+        RecoveryError: the recovery could not finish; nothing was deleted.
+    """
+    session = Session(Target(locate(path)), timeout)
+    try:
+        if session.target.exists and transaction.is_hot(session.target):
+            with session.locked():
+                pass
+        yield session
+    finally:
+        session.target.close()
+
+
+@dataclass(frozen=True, slots=True)
+class TargetTexts:
+    """The texts of a target and of the bundle that is being installed into it."""
+
+    target: Target
+    bundle: Bundle | None = None
+
+    def current(self, path: RelPath) -> bytes:
+        """Return the bytes that the target holds."""
+        return self.target.read(path)
+
+    def incoming(self, path: RelPath) -> bytes:
+        """Return the bytes that the bundle holds."""
+        assert self.bundle is not None
+        return self.bundle.read(path)
+
+    def base(self, record: Record) -> bytes | None:
+        """Return the text that `record` tells of: from git by its blob id, else from the stash."""
+        if record.sha256 is None or record.git_blob is None:
+            return None
+        return self._from_git(record, record.git_blob) or self._from_stash(record.sha256)
+
+    def _from_git(self, record: Record, blob_id: str) -> bytes | None:
+        from agentrail_runtime import git
+
+        data = git.blob(self.target.root, blob_id)
+        if data is not None and record.ownership == "block":
+            with suppress(block.BlockError):
+                found = block.find(data)
+                data = found.body if found else None
+        if data is None or record.sha256 not in newline.digests(data):
+            return None
+        return data
+
+    def _from_stash(self, digest: str) -> bytes | None:
+        for journal in reversed(transaction.history(self.target)):
+            for delivery in journal.deliveries:
+                if delivery.sha256 == digest:
+                    path = transaction.delivered_path(journal.transaction)
+                    with suppress(FileNotFoundError, TargetError):
+                        data = self.target.read(path)
+                        text = data[delivery.offset : delivery.offset + delivery.size]
+                        if sha256(text) == digest:
+                            return text
+        return None

@@ -1,0 +1,419 @@
+"""The target repository on disk: the only module that reads, writes or locks it.
+
+Every path is opened from the target's directory downwards, one component at a time and never through
+a symlink (``O_NOFOLLOW`` and ``dir_fd``, POSIX.1-2017 openat). Where the platform has no descriptors
+for directories (Windows), each component is looked at before the full path is used.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Final
+
+from agentrail_runtime.entry import RECEIPT_PATH, STATE_PATH, STATE_ROOT, RelPath, State, parents
+from agentrail_runtime.errors import LockedError, TargetError, UnsafePathError
+
+LOCK_PATH: Final = RelPath(f"{STATE_PATH}/lock")
+_NOFOLLOW: Final = getattr(os, "O_NOFOLLOW", 0)
+_FLAGS: Final = _NOFOLLOW | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+_READ: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _FLAGS
+_CHUNK: Final = 1 << 20
+_REPARSE_POINT: Final = 0x400  # FILE_ATTRIBUTE_REPARSE_POINT
+_OPEN_DIRECTORIES: Final = 64
+HAS_DIR_FD: Final = os.open in os.supports_dir_fd and bool(_NOFOLLOW)
+
+
+class Target:
+    """A directory that the runtime is installed into.
+
+    Args:
+        root: the absolute path, symlinks in it already resolved.
+    """
+
+    def __init__(self, root: str, *, use_dir_fd: bool = HAS_DIR_FD) -> None:
+        self.root = root
+        self._use_dir_fd = use_dir_fd
+        self._directories: dict[str, int] = {}
+        self._made_above: list[str] = []
+
+    def close(self) -> None:
+        """Close the directory descriptors that are kept between calls."""
+        for descriptor in self._directories.values():
+            os.close(descriptor)
+        self._directories.clear()
+
+    @property
+    def exists(self) -> bool:
+        """Whether the target's directory is there."""
+        return os.path.isdir(self.root)
+
+    def has_modes(self) -> bool:
+        """Tell whether the file system keeps the executable bit: our receipt, never executable, has none."""
+        return os.name == "posix" and not self.inspect(RECEIPT_PATH).is_executable
+
+    # --- reading ---------------------------------------------------------------------------------
+
+    def inspect(self, path: RelPath) -> State:
+        """Return what stands at `path`, every byte of a file hashed.
+
+        Raises:
+            TargetError: it cannot be read.
+        """
+        try:
+            descriptor = self._open(path, _READ)
+        except FileNotFoundError:
+            return State()
+        except UnsafePathError as error:
+            return State("blocked", place=error.paths[0])
+        except IsADirectoryError:
+            return State("directory")
+        except OSError as error:
+            return self._inspect_unopened(path, error)
+        try:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                return State("directory" if stat.S_ISDIR(status.st_mode) else "special")
+            digest, size = hashlib.sha256(), 0
+            while chunk := os.read(descriptor, _CHUNK):
+                digest.update(chunk)
+                size += len(chunk)
+            return State("file", digest.hexdigest(), size, stat.S_IMODE(status.st_mode))
+        except OSError as error:
+            raise _failed(path, "cannot be read", error) from error
+        finally:
+            os.close(descriptor)
+
+    def _inspect_unopened(self, path: RelPath, error: OSError) -> State:
+        try:
+            status = self._lstat(path)
+        except OSError as deeper:
+            raise _failed(path, "cannot be read", deeper) from deeper
+        if status is None:
+            return State()
+        if stat.S_ISLNK(status.st_mode):
+            return State("link", place=self._link_target(path))
+        if stat.S_ISDIR(status.st_mode):
+            return State("directory")
+        if not stat.S_ISREG(status.st_mode):
+            return State("special")
+        raise _failed(path, "cannot be read", error) from error
+
+    def _link_target(self, path: RelPath) -> str:
+        """Return the file inside the target that the symlink at `path` leads to, or an empty text."""
+        end = os.path.realpath(os.path.join(self.root, path))
+        is_inside = os.path.isfile(end) and end.startswith(self.root.rstrip(os.sep) + os.sep)
+        inside = os.path.relpath(end, self.root).replace(os.sep, "/") if is_inside else ""
+        return "" if inside.split("/")[0].casefold() in (STATE_ROOT, ".git") else inside
+
+    def read(self, path: RelPath) -> bytes:
+        """Return the bytes of the file at `path`.
+
+        Raises:
+            FileNotFoundError: nothing stands there.
+            UnsafePathError: it is not a plain file, or a directory above it is a symlink or a file.
+            TargetError: it cannot be read.
+        """
+        try:
+            descriptor = self._open(path, _READ)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise self._unsafe_or_failed(path, error) from error
+        with os.fdopen(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise _unsafe(path, "not a plain file")
+            try:
+                return file.read()
+            except OSError as error:
+                raise _failed(path, "cannot be read", error) from error
+
+    def names(self, path: RelPath) -> list[str]:
+        """Return the sorted names in the directory at `path`; none where it is absent.
+
+        Raises:
+            UnsafePathError: it is not a directory, or a directory above it is a symlink or a file.
+        """
+        try:
+            where = self._directory(path) if self._use_dir_fd else self._checked_directory(path)
+            return sorted(os.listdir(where))
+        except FileNotFoundError:
+            return []
+
+    def is_directory(self, path: RelPath) -> bool:
+        """Tell whether a real directory stands at `path`."""
+        status = self._lstat(path)
+        return status is not None and stat.S_ISDIR(status.st_mode)
+
+    def directory_mode(self, path: RelPath) -> int | None:
+        """Return the permission bits of the directory at `path`; None where there is none."""
+        status = self._lstat(path)
+        is_there = status is not None and stat.S_ISDIR(status.st_mode)
+        return stat.S_IMODE(status.st_mode) if status and is_there else None
+
+    # --- writing ---------------------------------------------------------------------------------
+
+    def create(self, path: RelPath, data: bytes, *, mode: int, exact: bool = False) -> int:
+        """Write `data` to a new file at `path`; return its permission bits.
+
+        Args:
+            path: where nothing may stand yet.
+            data: the bytes.
+            mode: permission bits, of which the umask takes its part unless `exact`.
+            exact: set `mode` as it is.
+
+        Raises:
+            OSError: as the operating system says; an incomplete file may stand at `path`.
+        """
+        descriptor = self._open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FLAGS, mode)
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(descriptor, view) :]
+            if exact and hasattr(os, "fchmod"):
+                os.fchmod(descriptor, mode)
+            return stat.S_IMODE(os.fstat(descriptor).st_mode)
+        finally:
+            os.close(descriptor)
+
+    def sync(self, path: RelPath) -> None:
+        """Make the bytes of the file at `path` durable (fsync)."""
+        descriptor = self._open(path, (os.O_RDWR if os.name == "nt" else os.O_RDONLY) | _FLAGS)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def sync_directory(self, path: RelPath) -> None:
+        """Make the names in the directory at `path` durable; nothing where the platform cannot."""
+        if self._use_dir_fd:
+            os.fsync(self._directory(path))
+
+    def move(self, source: RelPath, destination: RelPath) -> None:
+        """Put the file at `source` in place of whatever file stands at `destination`, atomically."""
+        source_name, source_fd = self._at(source)
+        name, descriptor = self._at(destination)
+        os.replace(source_name, name, src_dir_fd=source_fd, dst_dir_fd=descriptor)
+
+    def remove(self, path: RelPath) -> None:
+        """Remove the file or symlink at `path`."""
+        name, descriptor = self._at(path)
+        os.unlink(name, dir_fd=descriptor)
+
+    def make_directory(self, path: RelPath, mode: int | None = None) -> None:
+        """Create the directory at `path`, with exact permission bits if `mode` is given."""
+        name, descriptor = self._at(path)
+        os.mkdir(name, dir_fd=descriptor)
+        if mode is not None:
+            os.chmod(self._directory(path) if self._use_dir_fd else name, mode)
+
+    def _make_root(self) -> None:
+        """Create the target and what is missing above it, and remember what was created."""
+        missing, path = [], self.root
+        while not os.path.isdir(path):
+            missing.append(path)
+            path = os.path.dirname(path)
+        for path in reversed(missing):
+            with suppress(FileExistsError):
+                os.mkdir(path)
+                self._made_above.append(path)
+        if missing and self._use_dir_fd:
+            above = os.open(os.path.dirname(missing[-1]), os.O_RDONLY)
+            os.fsync(above)
+            os.close(above)
+
+    def remove_directory(self, path: RelPath) -> bool:
+        """Remove the directory at `path` if it is empty; tell whether it is gone now."""
+        self._forget(path)
+        try:
+            name, descriptor = self._at(path)
+            os.rmdir(name, dir_fd=descriptor)
+        except FileNotFoundError:
+            return True
+        except OSError as error:
+            if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+                return False
+            raise
+        return True
+
+    def remove_tree(self, path: RelPath) -> None:
+        """Remove the directory at `path` with all that is in it; symlinks in it are not followed."""
+        for name in self.names(path):
+            child = RelPath(f"{path}/{name}")
+            if self.is_directory(child):
+                self.remove_tree(child)
+            else:
+                self.remove(child)
+        self.remove_directory(path)
+
+    # --- the lock --------------------------------------------------------------------------------
+
+    @contextmanager
+    def locked(self, *, timeout: float, sleep: Callable[[float], None]) -> Iterator[None]:
+        """Hold the target's lock; the state directory is made for it and removed again if empty.
+
+        Args:
+            timeout: how long to wait for another holder, in seconds.
+            sleep: called between two attempts with the seconds to wait.
+
+        Raises:
+            LockedError: another process still held it after `timeout`.
+            UnsafePathError: the state directory or the lock is a symlink or no plain file.
+        """
+        waited = 0.0
+        while (descriptor := self._try_lock()) is None:
+            if waited >= timeout:
+                raise LockedError(
+                    f"{LOCK_PATH}: held by another run (process {self._holder()})",
+                    paths=[LOCK_PATH],
+                    hint="wait until it has finished, then run the command again",
+                )
+            sleep(0.05)
+            waited += 0.05
+        try:
+            yield
+        finally:
+            self._unlock(descriptor)
+
+    def _try_lock(self) -> int | None:
+        from filelock import lock_descriptor
+
+        self.close()
+        try:
+            self._make_root()
+            for path in (STATE_ROOT, STATE_PATH):
+                with suppress(FileExistsError):
+                    self.make_directory(path)
+            descriptor = self._open(LOCK_PATH, os.O_RDWR | os.O_CREAT | _FLAGS, 0o666)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise self._unsafe_or_failed(LOCK_PATH, error) from error
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise _unsafe(LOCK_PATH, "not a plain file")
+            if lock_descriptor(descriptor, blocking=False) and self._is_current(descriptor):
+                os.ftruncate(descriptor, 0)
+                # LockFileEx locks the byte at offset 0, so the pid that others read stands behind it.
+                os.write(descriptor, b"\n%d\n" % os.getpid())
+                return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+        return None
+
+    def _is_current(self, descriptor: int) -> bool:
+        """Tell whether the locked file is still the one at the path: a holder removes it at the end."""
+        status, held = self._lstat(LOCK_PATH), os.fstat(descriptor)
+        return status is not None and (status.st_ino, status.st_dev) == (held.st_ino, held.st_dev)
+
+    def _holder(self) -> str:
+        try:
+            return self.read(LOCK_PATH).strip().decode("ascii", "replace") or "unknown"
+        except (OSError, TargetError):
+            return "unknown"
+
+    def _unlock(self, descriptor: int) -> None:
+        try:
+            self.remove(LOCK_PATH)
+            if self.remove_directory(STATE_PATH) and self.remove_directory(STATE_ROOT):
+                for made in reversed(self._made_above):
+                    os.rmdir(made)
+        except (OSError, TargetError):
+            pass  # what is left here is empty or ignored by git, and the next run takes it
+        finally:
+            os.close(descriptor)
+            self.close()
+
+    # --- resolution ------------------------------------------------------------------------------
+
+    def _open(self, path: RelPath, flags: int, mode: int = 0o777) -> int:
+        name, descriptor = self._at(path)
+        if descriptor is None and os.path.islink(name):
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), name)
+        return os.open(name, flags, mode, dir_fd=descriptor)
+
+    def _lstat(self, path: str) -> os.stat_result | None:
+        try:
+            name, descriptor = self._at(path)
+            return os.stat(name, dir_fd=descriptor, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+
+    def _at(self, path: str) -> tuple[str, int | None]:
+        """Return the name to use for `path` and the descriptor of the directory it is in."""
+        above, _, name = path.rpartition("/")
+        if self._use_dir_fd:
+            return name, self._directory(above)
+        return os.path.join(self._checked_directory(above), name), None
+
+    def _directory(self, path: str) -> int:
+        """Return a descriptor of the directory at `path`, opened without following a symlink.
+
+        Raises:
+            FileNotFoundError: it or one above it is absent.
+            UnsafePathError: it or one above it is a symlink or a file.
+        """
+        if (known := self._directories.pop(path, None)) is not None:
+            self._directories[path] = known
+            return known
+        if len(self._directories) >= _OPEN_DIRECTORIES:
+            for oldest in [*self._directories][: _OPEN_DIRECTORIES // 2]:
+                os.close(self._directories.pop(oldest))
+        flags = os.O_RDONLY | os.O_DIRECTORY | _FLAGS
+        if not path:
+            descriptor = os.open(self.root, flags)
+        else:
+            above, _, name = path.rpartition("/")
+            parent = self._directory(above)
+            try:
+                descriptor = os.open(name, flags, dir_fd=parent)
+            except OSError as error:
+                if error.errno not in (errno.ENOTDIR, errno.ELOOP):
+                    raise
+                raise self._not_a_directory(path) from None
+        self._directories[path] = descriptor
+        return descriptor
+
+    def _checked_directory(self, path: str) -> str:
+        """Return the full path of the directory at `path`, every component of it looked at.
+
+        Raises:
+            FileNotFoundError: it or one above it is absent.
+            UnsafePathError: it or one above it is a symlink, a junction or a file.
+        """
+        for above in [*reversed([*parents(path)]), path] if path else []:
+            status = os.lstat(os.path.join(self.root, *above.split("/")))
+            is_junction = getattr(status, "st_file_attributes", 0) & _REPARSE_POINT
+            if is_junction or not stat.S_ISDIR(status.st_mode):
+                raise self._not_a_directory(above)
+        return os.path.join(self.root, *path.split("/")) if path else self.root
+
+    def _forget(self, path: str) -> None:
+        for known in [key for key in self._directories if f"{key}/".startswith(f"{path}/")]:
+            os.close(self._directories.pop(known))
+
+    def _not_a_directory(self, path: str) -> UnsafePathError:
+        full = os.path.join(self.root, *path.split("/"))
+        found = "a symlink" if os.path.islink(full) else "a file"
+        return _unsafe(path, f"is {found} (expected a directory)")
+
+    def _unsafe_or_failed(self, path: str, error: OSError) -> TargetError:
+        if error.errno in (errno.ELOOP, errno.EISDIR, errno.ENXIO, errno.EMLINK):
+            return _unsafe(path, "is a symlink or no plain file (expected a plain file)")
+        return _failed(path, "cannot be opened", error)
+
+
+def _unsafe(path: str, what: str) -> UnsafePathError:
+    return UnsafePathError(
+        f"{path}: {what}", paths=[path], hint=f"move {path} away, then run the command again"
+    )
+
+
+def _failed(path: str, what: str, error: OSError) -> TargetError:
+    return TargetError(f"{path}: {what}: {error.strerror}", paths=[path])

@@ -1,0 +1,504 @@
+"""All or nothing: apply a plan's changes under a journal, undo them, recover from a killed run.
+
+A transaction prepares everything under ``.agentrail/state/`` (new bytes, replaced bytes, journal), makes
+it durable, and only then renames file by file. Moving the journal into the stash is the commit. Until
+then an error undoes what was done; after a ``kill -9`` the next run finds the journal and undoes it.
+The idea is SQLite's rollback journal (https://www.sqlite.org/atomiccommit.html).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+
+from agentrail_runtime import journal as journal_
+from agentrail_runtime.decision import Change
+from agentrail_runtime.document import DocumentError
+from agentrail_runtime.entry import STATE_PATH, RelPath, State, parents, sha256
+from agentrail_runtime.errors import RecoveryError, StalePlanError, TargetError
+from agentrail_runtime.journal import (
+    JOURNAL_PATH,
+    STASH_PATH,
+    Delivery,
+    Image,
+    Journal,
+    Operation,
+    Step,
+)
+from agentrail_runtime.target import Target
+
+KEPT_TRANSACTIONS = 5
+_MAX_TEXT = 1_000_000
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, how many are done and how many there are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What a transaction is to do.
+
+    Args:
+        operation: what it is part of.
+        changes: in the order in which they are made.
+        emptied: directories to remove where they end up empty.
+        restored: directories to create, with exact permission bits (those that a rollback brings back).
+        runtime_version: the version installed afterwards, None for none.
+        previous_version: the version installed before, None for none.
+        undoes: ids of the transactions that it takes back.
+    """
+
+    operation: Operation
+    changes: Sequence[Change]
+    emptied: Sequence[RelPath] = ()
+    restored: Sequence[tuple[RelPath, int]] = ()
+    runtime_version: str | None = None
+    previous_version: str | None = None
+    undoes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """What `recover` found: the files it put back, and those that somebody changed in between."""
+
+    restored: tuple[RelPath, ...] = ()
+    left_alone: tuple[RelPath, ...] = ()
+    stash: str = ""
+
+
+def stash_of(transaction: str) -> RelPath:
+    """Return the directory that keeps what the transaction replaced."""
+    return RelPath(f"{STASH_PATH}/{transaction}")
+
+
+def replaced_path(transaction: str, path: RelPath) -> RelPath:
+    """Return where the bytes are that the transaction replaced at `path`."""
+    return RelPath(f"{stash_of(transaction)}/replaced/{path}")
+
+
+def record_path(transaction: str) -> RelPath:
+    """Return where the finished transaction's journal is."""
+    return RelPath(f"{stash_of(transaction)}/record")
+
+
+def delivered_path(transaction: str) -> RelPath:
+    """Return the file that holds the texts the transaction delivered, one after the other."""
+    return RelPath(f"{stash_of(transaction)}/delivered")
+
+
+def history(target: Target) -> list[Journal]:
+    """Return the finished transactions, the oldest first, without those that a rollback took back."""
+    journals = [journal for journal in _records(target).values() if journal]
+    undone = {name for journal in journals for name in journal.undoes}
+    return sorted(
+        (journal for journal in journals if journal.transaction not in undone),
+        key=lambda journal: journal.sequence,
+    )
+
+
+def _records(target: Target) -> dict[str, Journal | None]:
+    """Return the journal of every finished transaction by its name; None for one that is damaged."""
+    records: dict[str, Journal | None] = {}
+    for name in target.names(STASH_PATH):
+        try:
+            records[name] = journal_.load(target.read(record_path(name)))
+        except FileNotFoundError:
+            continue
+        except (DocumentError, TargetError):
+            records[name] = None
+    return records
+
+
+def is_hot(target: Target) -> bool:
+    """Tell whether a run is under way on the target or was killed there."""
+    if {"journal", "lock"} & {*target.names(STATE_PATH)}:
+        return True
+    return any(_is_leftover(target, name) for name in target.names(STASH_PATH))
+
+
+def _is_leftover(target: Target, name: str) -> bool:
+    """Tell whether a stash belongs to a run that was killed before its journal or after its end."""
+    return not {"record", "undone"} & {*target.names(stash_of(name))}
+
+
+# --- apply -----------------------------------------------------------------------------------------
+
+
+def apply(
+    target: Target,
+    order: Order,
+    *,
+    created: str,
+    token: str,
+    progress: Progress = lambda what, done, total: None,
+) -> str:
+    """Do what `order` says, all of it or nothing; return the transaction's id.
+
+    The caller holds the target's lock and has recovered it.
+
+    Args:
+        target: the target, locked.
+        order: what to do.
+        created: the time now, UTC RFC 3339.
+        token: random hex digits that make the id unique.
+        progress: told of every file.
+
+    Raises:
+        StalePlanError: a file is not as it was when the plan was made. The target is as it was.
+        TargetError, OSError, KeyboardInterrupt: whatever went wrong. The target is as it was.
+        RecoveryError: the undo failed as well. Journal and stash are still there.
+    """
+    run = _Run(target, order, created=created, token=token, progress=progress)
+    try:
+        run.prepare()
+        run.make_durable()
+    except BaseException:
+        run.abandon()
+        raise
+    try:
+        run.begin()
+        run.execute()
+    except BaseException as error:
+        run.undo(error)
+        raise
+    run.tidy()
+    return run.transaction
+
+
+@dataclass
+class _Run:
+    """One transaction in the making."""
+
+    target: Target
+    order: Order
+    created: str
+    token: str
+    progress: Progress
+    transaction: str = field(init=False)
+    journal: Journal = field(init=False)
+    past: list[Journal] = field(init=False)
+    dirty: set[str] = field(default_factory=set)
+    files: list[RelPath] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.past = history(self.target)
+        sequence = 1 + max((past.sequence for past in self.past), default=0)
+        self.transaction = f"{sequence:06d}-{self.token}"
+        self.journal = Journal(
+            transaction=self.transaction,
+            sequence=sequence,
+            operation=self.order.operation,
+            created=self.created,
+            runtime_version=self.order.runtime_version,
+            previous_version=self.order.previous_version,
+            steps=(),
+            undoes=self.order.undoes,
+        )
+
+    def prepare(self) -> None:
+        """Put new and replaced bytes under the state directory; nothing else is touched."""
+        self._make_directories(f"{stash_of(self.transaction)}/new/x")
+        deliveries: list[Delivery] = []
+        texts: list[bytes] = []
+        steps, total = [], len(self.order.changes)
+        for number, change in enumerate(self.order.changes):
+            self.progress("staging", number, total)
+            before = self._stash(change)
+            after = None
+            if change.content is not None:
+                data = change.content()
+                after = self._stage(number, change, data)
+                _deliver(change, texts, deliveries)
+            step = Step(path=change.path, before=before, after=after, is_edited=change.is_edited)
+            steps.append(step)
+        if texts:
+            self._create(delivered_path(self.transaction), b"".join(texts), mode=0o600)
+        self.journal = replace(
+            self.journal,
+            steps=tuple(steps),
+            deliveries=tuple(deliveries),
+            made_directories=self._missing_directories(),
+            emptied_directories=tuple(
+                (path, mode)
+                for path in self.order.emptied
+                if (mode := self.target.directory_mode(path)) is not None
+            ),
+        )
+
+    def _stash(self, change: Change) -> Image | None:
+        """Keep what stands at the path of `change`; make sure it is what the plan was made for."""
+        state = self.target.inspect(change.path)
+        if state != change.before:
+            raise StalePlanError(
+                f"{change.path}: changed while the run was under way",
+                paths=[change.path],
+                hint="run the command again",
+            )
+        if state.kind != "file":
+            return None
+        path = replaced_path(self.transaction, change.path)
+        self._make_directories(path)
+        data = self.target.read(change.path)
+        if sha256(data) != state.sha256:
+            raise StalePlanError(f"{change.path}: changed while the run was under way")
+        self._create(path, data, mode=state.mode & 0o777, exact=True)
+        return Image(state.sha256, state.size, state.mode & 0o777)
+
+    def _stage(self, number: int, change: Change, data: bytes) -> Image:
+        mode = change.mode
+        if mode is None and change.before.kind == "file":
+            mode = _with_bit(change.before.mode & 0o777, change.executable)
+        is_exact = mode is not None
+        if mode is None:
+            mode = 0o777 if change.executable else 0o666
+        mode = self._create(self._staged(number), data, mode=mode, exact=is_exact)
+        return Image(sha256(data), len(data), mode & 0o777)
+
+    @property
+    def _staged_journal(self) -> RelPath:
+        return RelPath(f"{stash_of(self.transaction)}/journal")
+
+    def _staged(self, number: int) -> RelPath:
+        return RelPath(f"{stash_of(self.transaction)}/new/{number}")
+
+    def _create(self, path: RelPath, data: bytes, *, mode: int, exact: bool = False) -> int:
+        mode = self.target.create(path, data, mode=mode, exact=exact)
+        self.files.append(path)
+        self.dirty.add(_above(path))
+        return mode
+
+    def _make_directories(self, path: str) -> None:
+        for above in reversed([*parents(path)]):
+            if above not in self.dirty and not self.target.is_directory(above):
+                self.target.make_directory(above)
+                self.dirty |= {above, _above(above)}
+
+    def _missing_directories(self) -> tuple[RelPath, ...]:
+        written = [change.path for change in self.order.changes if change.content is not None]
+        needed = {above for path in written for above in parents(path)}
+        needed |= {path for path, _ in self.order.restored}
+        return tuple(sorted(path for path in needed if not self.target.is_directory(path)))
+
+    def make_durable(self) -> None:
+        """Write the journal beside the rest, then sync all of it: files first, directories once."""
+        self._create(self._staged_journal, self.journal.dump(), mode=0o600)
+        for path in self.files:
+            self.target.sync(path)
+        self._sync_directories()
+
+    def begin(self) -> None:
+        """Put the journal in place: from here to the commit it is hot."""
+        self.target.move(self._staged_journal, JOURNAL_PATH)
+        self.dirty |= {STATE_PATH, stash_of(self.transaction)}
+        self._sync_directories()
+
+    def execute(self) -> None:
+        """Rename every file into place and commit."""
+        modes = dict(self.order.restored)
+        for path in self.journal.made_directories:
+            self.target.make_directory(path, modes.get(path))
+            self.dirty |= {path, _above(path)}
+        for number, step in enumerate(self.journal.steps):
+            self.progress("writing", number, len(self.journal.steps))
+            if step.after is None:
+                self.target.remove(step.path)
+            else:
+                self.target.move(self._staged(number), step.path)
+            self.dirty.add(_above(step.path))
+        for path, _ in reversed(self.journal.emptied_directories):
+            if self.target.remove_directory(path):
+                self.dirty.discard(path)
+                self.dirty.add(_above(path))
+        self._sync_directories()
+        self.target.move(JOURNAL_PATH, record_path(self.transaction))
+
+    def _sync_directories(self) -> None:
+        for path in sorted(self.dirty):
+            self.target.sync_directory(path)
+        self.dirty.clear()
+
+    def abandon(self) -> None:
+        """Take back what `prepare` made, as far as possible; no file of the user's was touched."""
+        with suppress(OSError, TargetError):
+            self.target.remove_tree(stash_of(self.transaction))
+            _remove_if_empty(self.target)
+
+    def undo(self, error: BaseException) -> None:
+        """Undo a hot journal after `error`."""
+        try:
+            _undo(self.target, self.journal)
+        except (OSError, TargetError) as deeper:
+            raise _unfinished(self.target, self.journal, deeper) from error
+
+    def tidy(self) -> None:
+        """Drop what the committed transaction needs no more; whatever fails here is tidied up later."""
+        with suppress(OSError, TargetError, KeyboardInterrupt):
+            for path in (STATE_PATH, stash_of(self.transaction)):
+                self.target.sync_directory(path)
+            self.target.remove_tree(RelPath(f"{stash_of(self.transaction)}/new"))
+            tidy(self.target)
+
+
+def _deliver(change: Change, texts: list[bytes], deliveries: list[Delivery]) -> None:
+    """Keep the framework's text of `change` for a later merge."""
+    if change.delivered is None:
+        return
+    text = change.delivered()
+    if b"\0" not in text and len(text) <= _MAX_TEXT:
+        offset = deliveries[-1].offset + deliveries[-1].size if deliveries else 0
+        deliveries.append(Delivery(sha256(text), offset, len(text)))
+        texts.append(text)
+
+
+def _with_bit(mode: int, executable: bool | None) -> int:
+    """Return `mode` with the executable bit set for whoever may read, cleared, or left alone."""
+    if executable is None:
+        return mode
+    return mode | (mode & 0o444) >> 2 if executable else mode & ~0o111
+
+
+def _above(path: str) -> str:
+    return path.rpartition("/")[0]
+
+
+# --- undo and recovery -----------------------------------------------------------------------------
+
+
+def recover(target: Target) -> Recovery:
+    """Undo a transaction that was killed, and drop what killed runs left in the state directory.
+
+    The caller holds the target's lock. Killed itself, it is simply run again.
+
+    Raises:
+        RecoveryError: the journal cannot be read or the undo failed; nothing was deleted.
+        UnsafePathError: the state directory or the journal is a symlink.
+    """
+    try:
+        data = target.read(JOURNAL_PATH)
+    except FileNotFoundError:
+        tidy(target)
+        return Recovery()
+    try:
+        journal = journal_.load(data)
+    except DocumentError as error:
+        raise RecoveryError(
+            "\n".join(f"{JOURNAL_PATH}: {line}" for line in str(error).splitlines()),
+            paths=[JOURNAL_PATH, STASH_PATH],
+            hint=f"the replaced files are under {STASH_PATH}/; put back what you need, "
+            f"then remove {JOURNAL_PATH}",
+        ) from None
+    try:
+        recovery = _undo(target, journal)
+        tidy(target)
+    except (OSError, TargetError) as error:
+        raise _unfinished(target, journal, error) from error
+    return recovery
+
+
+def _undo(target: Target, journal: Journal) -> Recovery:
+    """Bring every path of `journal` back to what it was, then drop the journal.
+
+    A path that is neither as before nor as after was changed by somebody since: it is left alone, and
+    then the stash stays.
+    """
+    for path, mode in journal.emptied_directories:
+        if not target.is_directory(path):
+            target.make_directory(path, mode)
+    restored, left_alone = [], []
+    dirty: set[str] = set()
+    for step in reversed(journal.steps):
+        found = _image(target.inspect(step.path))
+        if found == step.before:
+            continue
+        if found != step.after:
+            left_alone.append(step.path)
+            continue
+        _put_back(target, journal, step)
+        dirty.add(_above(step.path))
+        restored.append(step.path)
+    for path in reversed(journal.made_directories):
+        if target.remove_directory(path):
+            dirty.discard(path)
+            dirty.add(_above(path))
+    for name in sorted(dirty):
+        if not name or target.is_directory(RelPath(name)):
+            target.sync_directory(name)
+    with suppress(FileNotFoundError):
+        if left_alone:
+            target.move(JOURNAL_PATH, RelPath(f"{stash_of(journal.transaction)}/undone"))
+        else:
+            target.remove(JOURNAL_PATH)
+    target.sync_directory(STATE_PATH)
+    if not left_alone:
+        target.remove_tree(stash_of(journal.transaction))
+    _remove_if_empty(target)
+    return Recovery(tuple(restored), tuple(left_alone), stash_of(journal.transaction))
+
+
+def _put_back(target: Target, journal: Journal, step: Step) -> None:
+    """Bring one path back to what it was: the stashed bytes are renamed into place."""
+    if step.before is None:
+        target.remove(step.path)
+        return
+    stashed = replaced_path(journal.transaction, step.path)
+    digest = target.inspect(stashed).sha256
+    if digest != step.before.sha256:
+        found = f"sha256 {digest}" if digest else "no file"
+        raise TargetError(f"{stashed}: altered (expected sha256 {step.before.sha256}, got {found})")
+    target.move(stashed, step.path)
+
+
+def _image(state: State) -> Image | None | State:
+    if state.kind == "absent":
+        return None
+    return Image(state.sha256, state.size, state.mode & 0o777) if state.kind == "file" else state
+
+
+def _unfinished(target: Target, journal: Journal, error: Exception) -> RecoveryError:
+    stash = stash_of(journal.transaction)
+    return RecoveryError(
+        f"{JOURNAL_PATH}: the undo could not finish: {error}\n"
+        f"{stash}: holds the replaced files; nothing was deleted",
+        paths=[JOURNAL_PATH, stash],
+        hint=f"mend the cause, then run: agentrail verify {target.root}",
+    )
+
+
+def tidy(target: Target) -> None:
+    """Drop from the state directory what no rollback needs: leftovers, and all but the last few.
+
+    Stashes that hold bytes of the user's which stand nowhere else stay after an uninstall.
+    """
+    records = _records(target)
+    needed = {journal.transaction for journal in _needed(history(target))}
+    needed |= {name for name, journal in records.items() if journal is None}
+    for name in target.names(STASH_PATH):
+        if name not in needed and "undone" not in target.names(stash_of(name)):
+            _remove_stash(target, name)
+    _remove_if_empty(target)
+
+
+def _needed(done: list[Journal]) -> list[Journal]:
+    """Return the transactions whose stash stays: the last installs, and all with the user's bytes."""
+    ends = [n for n, journal in enumerate(done) if journal.operation == "uninstall"]
+    since = done[ends[-1] + 1 :] if ends else done
+    installs = [journal for journal in since if journal.operation == "install"]
+    return [
+        journal
+        for journal in done
+        if journal.holds_user_bytes or journal in installs[-KEPT_TRANSACTIONS:]
+    ]
+
+
+def _remove_stash(target: Target, name: str) -> None:
+    """Remove a stash, its record last but one moment: without one it is a leftover to anybody."""
+    with suppress(FileNotFoundError):
+        target.remove(record_path(name))
+    target.remove_tree(stash_of(name))
+
+
+def _remove_if_empty(target: Target) -> None:
+    with suppress(FileNotFoundError):
+        target.remove_directory(STASH_PATH)
+

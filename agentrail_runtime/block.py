@@ -8,7 +8,7 @@ nothing remembered. A block and nothing else, with its final newline, is a file 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from agentrail_runtime import newline
 
@@ -24,8 +24,7 @@ class BlockError(ValueError):
     """The markers do not enclose exactly one block; the text says what was found."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Block:
+class Block(NamedTuple):
     """Where a block stands: bytes `start`:`stop` with its markers, `body` in LF without them."""
 
     start: int

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final, Literal, Protocol, TypeVar, get_args
+from typing import Final, Literal, NamedTuple, Protocol, TypeVar, get_args
 
 from agentrail_runtime import newline
 from agentrail_runtime.entry import Entry, Ownership, RelPath, State
@@ -55,8 +54,7 @@ class Texts(Protocol):
         """Return the bytes that the source holds."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
+class Rules(NamedTuple):
     """What holds for every path of one run.
 
     Args:
@@ -66,6 +64,7 @@ class Rules:
         task_root: where ``workflow.task_root`` is to point; None for where it points now.
         installed_task_root: where the last run left it, None on a first one.
         profile_schema_versions: the profile schemas that the runtime works with.
+        shipped_task_root: what the source's own profile says, None where that is not known.
     """
 
     texts: Texts
@@ -74,10 +73,10 @@ class Rules:
     task_root: RelPath | None = None
     installed_task_root: RelPath | None = None
     profile_schema_versions: tuple[str, ...] = ()
+    shipped_task_root: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Side:
+class Side(NamedTuple):
     """What is known of one path: base (`record`), current (`state`) and incoming (`entry`)."""
 
     path: RelPath
@@ -118,8 +117,7 @@ class Side:
         return self.state.sha256
 
 
-@dataclass(frozen=True, slots=True)
-class Action:
+class Action(NamedTuple):
     """What happens to one path, as it is reported."""
 
     path: RelPath
@@ -128,8 +126,7 @@ class Action:
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class Change(NamedTuple):
     """What a transaction writes at one path.
 
     Args:
@@ -151,8 +148,7 @@ class Change:
     delivered: Callable[[], bytes] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
+class Decision(NamedTuple):
     """One path decided: what is reported, what is written, and what the next receipt says of it.
 
     `task_root` is where the profile points after it, and `previous_task_root` where it pointed if

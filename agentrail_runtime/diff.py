@@ -55,9 +55,7 @@ def _current(texts: Texts, path: RelPath) -> bytes | None:
         return None
 
 
-def _file(
-    left: str, right: str, path: str, before: bytes | None, after: bytes | None
-) -> Iterator[str]:
+def _file(left: str, right: str, path: str, before: bytes | None, after: bytes | None) -> Iterator[str]:
     """Yield the diff of one file in the format that patch(1) and git-apply(1) read."""
     if before == after:
         return
@@ -66,6 +64,7 @@ def _file(
     if not all(side is None or newline.is_utf8(side) for side in (before, after)):
         yield f"Binary files {old} and {new} differ\n"
         return
-    sides = [(side or b"").decode().splitlines(keepends=True) for side in (before, after)]
-    for line in unified_diff(*sides, fromfile=old, tofile=new):
+    left_lines = (before or b"").decode().splitlines(keepends=True)
+    right_lines = (after or b"").decode().splitlines(keepends=True)
+    for line in unified_diff(left_lines, right_lines, fromfile=old, tofile=new):
         yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"

@@ -6,8 +6,7 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from typing import Final, Literal, NewType, get_args
+from typing import Final, Literal, NamedTuple, NewType, get_args
 
 from agentrail_runtime import document
 from agentrail_runtime.document import DocumentError, Json
@@ -23,6 +22,9 @@ INDEX_NAME: Final = "runtime.index.json"
 SIGNATURE_NAME: Final = "runtime.index.json.sig"
 MANIFEST_NAME: Final = "framework.runtime.manifest.yaml"
 PROFILE_PATH: Final = RelPath("project.profile.yaml")
+FORMER_TASK_ROOT: Final = RelPath("work")
+"""Where task records are when the profile does not say it."""
+
 STATE_ROOT: Final = RelPath(".agentrail")
 RECEIPT_PATH: Final = RelPath(".agentrail/receipt.json")
 GITIGNORE_PATH: Final = RelPath(".agentrail/.gitignore")
@@ -163,8 +165,7 @@ def parse_entry_path(value: Json, *, place: str) -> RelPath:
 StateKind = Literal["absent", "file", "link", "directory", "special", "blocked"]
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(NamedTuple):
     """What stands at a path of the target.
 
     For a file: the hex SHA-256 of its bytes, its size in bytes and its permission bits. For a
@@ -184,8 +185,7 @@ class State:
         return bool(self.mode & 0o100)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(NamedTuple):
     """One file of a bundle: where it goes, who owns it, and what its bytes are."""
 
     path: RelPath
@@ -205,11 +205,11 @@ class Entry:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Index:
+class Index(NamedTuple):
     """What a bundle holds: the content of ``runtime.index.json``.
 
     `metadata` lists files that travel with the bundle and are checked, but are not installed.
+    `task_root` is what the profile among the entries says, None where the index does not tell.
     """
 
     runtime_version: str
@@ -217,14 +217,17 @@ class Index:
     profile_schema_versions: tuple[str, ...] = ("2.0.0",)
     entries: tuple[Entry, ...] = ()
     metadata: tuple[Entry, ...] = ()
+    task_root: str | None = None
     schema_version: str = "1.0"
-    extra: Json = field(default_factory=dict)
+    extra: Json = {}
 
     def dump(self) -> bytes:
         """Return the canonical bytes, whose SHA-256 is the digest of the bundle."""
+        said = {} if self.task_root is None else {"task_root": self.task_root}
         return document.dump(
             {
                 **self.extra,
+                **said,
                 "schema_version": self.schema_version,
                 "runtime_version": self.runtime_version,
                 "release_seq": self.release_seq,
@@ -249,6 +252,7 @@ _INDEX_KEYS = (
     "profile_schema_versions",
     "entries",
     "metadata",
+    "task_root",
 )
 
 
@@ -282,6 +286,7 @@ def load_index(data: bytes) -> Index:
         profile_schema_versions=tuple(str(version) for version in versions),
         entries=tuple(sorted(entries, key=lambda entry: entry.path)),
         metadata=metadata,
+        task_root=document.field(value, "task_root", str, default=None),
         extra=document.rest(value, _INDEX_KEYS),
     )
 
@@ -292,8 +297,8 @@ def _is_reserved(key: str) -> bool:
 
 
 def _load_entries(value: Json, key: str, findings: list[str]) -> Iterator[Entry]:
-    default = ... if key == "entries" else []
-    for number, row in enumerate(document.field(value, key, list, default=default)):
+    rows = value.get(key, []) if key == "metadata" else document.field(value, key, list)
+    for number, row in enumerate(rows if isinstance(rows, list) else [rows]):
         place = f"{key}[{number}]"
         try:
             if not isinstance(row, dict):

@@ -25,9 +25,7 @@ class AgentRailError(Exception):
 
     code: ClassVar[int] = 1
 
-    def __init__(
-        self, message: str, *, paths: Iterable[str] = (), hint: str | None = None
-    ) -> None:
+    def __init__(self, message: str, *, paths: Iterable[str] = (), hint: str | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.paths = tuple(paths)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from agentrail_runtime import manifest as manifest_
+from agentrail_runtime import profile
 from agentrail_runtime.entry import INDEX_NAME, MANIFEST_NAME, Entry, Index, RelPath, sha256
+from agentrail_runtime.manifest import Selected
 from agentrail_runtime.source import DirectoryTree
 
 
@@ -49,6 +51,7 @@ def build_index(
         runtime_version=runtime_version,
         release_seq=release_seq,
         profile_schema_versions=profile_schema_versions,
+        task_root=_task_root(chosen, files, profile_schema_versions),
         entries=tuple(sorted(entries, key=lambda entry: entry.path)),
         metadata=(
             Entry(
@@ -59,6 +62,16 @@ def build_index(
             ),
         ),
     )
+
+
+def _task_root(
+    chosen: Iterable[Selected], files: Mapping[str, bytes], supported: tuple[str, ...]
+) -> str | None:
+    """Return what the profile among the chosen files says, so that an install need not parse it."""
+    for row in chosen:
+        if row.ownership == "profile":
+            return profile.load(files[row.source], supported=supported).task_root
+    return None
 
 
 def index_directory(
@@ -73,9 +86,7 @@ def index_directory(
     tree = DirectoryTree(root)
     files = {path: tree.read(path) for path, _ in tree.walk() if path != INDEX_NAME}
     executable = frozenset(
-        path
-        for path in files
-        if os.stat(os.path.join(root, *path.split("/"))).st_mode & stat.S_IXUSR
+        path for path in files if os.stat(os.path.join(root, *path.split("/"))).st_mode & stat.S_IXUSR
     )
     index = build_index(
         files[MANIFEST_NAME].decode(),

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 # A hostile repository may configure programs to run: none of them is needed to answer.
-_SAFE = ("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-c", "protocol.allow=never")
+_SAFE = (
+    "-c",
+    "core.fsmonitor=false",
+    "-c",
+    "core.hooksPath=/dev/null",
+    "-c",
+    "protocol.allow=never",
+)
 _SECONDS = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Ignored:
+class Ignored(NamedTuple):
     """A path that git ignores, and the rule that says so."""
 
     path: str
@@ -54,9 +59,13 @@ def ignored(root: str, paths: Sequence[str]) -> list[Ignored]:
 
 def _run(root: str, *words: str, text: bytes = b"") -> bytes | None:
     """Return what a git command prints; None where it fails or there is no git."""
-    environment = {
-        name: value for name, value in os.environ.items() if not name.startswith("GIT_")
-    } | {"GIT_NO_LAZY_FETCH": "1", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
+    import subprocess  # 3 ms that a run without a repository need not pay
+
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")} | {
+        "GIT_NO_LAZY_FETCH": "1",
+        "GIT_OPTIONAL_LOCKS": "0",
+        "LC_ALL": "C",
+    }
     try:
         done = subprocess.run(
             ["git", *_SAFE, "-C", root, *words],

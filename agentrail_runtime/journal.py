@@ -6,8 +6,7 @@ commit; there it is what ``rollback`` reads.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from agentrail_runtime import document
 from agentrail_runtime.document import DocumentError, Json
@@ -27,8 +26,7 @@ STASH_PATH = RelPath(f"{STATE_PATH}/stash")
 Operation = Literal["install", "uninstall", "rollback"]
 
 
-@dataclass(frozen=True, slots=True)
-class Image:
+class Image(NamedTuple):
     """A file's bytes by hex SHA-256, its size in bytes, and its permission bits."""
 
     sha256: str
@@ -36,8 +34,7 @@ class Image:
     mode: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class Step(NamedTuple):
     """What one path was and what it becomes; None where there is no file.
 
     `is_edited` says that the replaced bytes were the user's and stand nowhere else.
@@ -49,8 +46,7 @@ class Step:
     is_edited: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(NamedTuple):
     """A delivered text, by hex SHA-256, at `offset` of the stash's ``delivered`` file: `size` bytes."""
 
     sha256: str
@@ -58,8 +54,7 @@ class Delivery:
     size: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Journal:
+class Journal(NamedTuple):
     """One transaction.
 
     Args:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
@@ -36,16 +35,14 @@ class ManifestError(AgentRailError):
     """The manifest is not what its schema says; each line of the message has its place."""
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """One list item, and the line (from 1) it stands on."""
 
     text: str
     line: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Manifest:
+class Manifest(NamedTuple):
     """A manifest as written; what it selects is told by `select`."""
 
     schema_version: str
@@ -66,8 +63,7 @@ class Manifest:
         return "seed" if destination in {_seed(item)[1] for item in self.seed_files} else "managed"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Selected:
+class Selected(NamedTuple):
     """A file that ships: from `source` in the repository to `destination` in a target."""
 
     source: RelPath
@@ -94,7 +90,9 @@ def load(text: str) -> Manifest:
             f"(expected {' or '.join(_KEYS)}, got {schema or 'none'})"
         )
     findings += [
-        _at(key, f"unknown key {key.value!r}") for key, _ in root.value if key.value not in _KEYS[schema]
+        _at(key, f"unknown key {key.value!r}")
+        for key, _ in root.value
+        if key.value not in _KEYS[schema]
     ]
     findings += [f"{MANIFEST_NAME}: {key} is missing" for key in _REQUIRED if key not in values]
     lists = {key: tuple(_items(values.get(key), key, findings)) for key in _LISTS_1_1}

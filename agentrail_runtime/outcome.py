@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from agentrail_runtime.decision import ACTION_KINDS, Action, ActionKind
 from agentrail_runtime.receipt import SourceKind
@@ -12,8 +11,7 @@ Result = Literal["applied", "unchanged", "planned", "conflict", "failed"]
 Signature = Literal["valid", "absent", "not-checked"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
+class Origin(NamedTuple):
     """The source of a run, as it is reported."""
 
     kind: SourceKind
@@ -25,8 +23,7 @@ class Origin:
     signature: Signature = "not-checked"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What one run did.
 
     `notices` are sentences for the user that belong to no single path. `stash` is where replaced

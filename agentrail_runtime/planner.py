@@ -6,9 +6,8 @@ Pure: it sees digests, and texts through `decision.Texts`. What a dry run shows 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 from agentrail_runtime import newline, ownership
 from agentrail_runtime.decision import (
@@ -36,15 +35,16 @@ from agentrail_runtime.errors import UnsafePathError
 from agentrail_runtime.ownership import managed
 from agentrail_runtime.receipt import Receipt, Record, SourceKind
 
-GITIGNORE_TEXT: Final = b"# Lock, journal and stash of agentrail stay out of version control.\n/state/\n"
+GITIGNORE_TEXT: Final = (
+    b"# Lock, journal and stash of agentrail stay out of version control.\n/state/\n"
+)
 DEFAULT_TASK_ROOT: Final = RelPath(".agentrail/work")
 
 Inspect = Callable[[RelPath], State]
 """Tells what stands at a path of the target."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class Plan(NamedTuple):
     """Everything that one run does: `actions` for the report, `changes` for the transaction.
 
     `emptied` are the directories to remove where the changes leave them empty. `task_root` is where
@@ -111,7 +111,7 @@ def build(
         extra=receipt.extra if receipt else {},
     )
     planned = _plan(decisions, _own_files(following, inspect, rules), task_root=task_root)
-    return replace(planned, previous_task_root=previous or rules.installed_task_root)
+    return planned._replace(previous_task_root=previous or rules.installed_task_root)
 
 
 def build_removal(

@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from agentrail_runtime.entry import PROFILE_PATH
+from agentrail_runtime.entry import FORMER_TASK_ROOT, PROFILE_PATH
 from agentrail_runtime.errors import IncompatibleError, ProfileError
 
-DEFAULT_TASK_ROOT: Final = "work"
 _MAX_BYTES: Final = 1_000_000
 _ROOT_LISTS: Final = ("source_roots", "artifacts")
 _PROPERTIES = re.compile(r"(?:[&!]\S*\s+)*")
@@ -28,8 +26,7 @@ Fragments: TypeAlias = list[list[str | None]]
 """What was replaced: ``[key, old text or None where inserted, new text]``, for `restore`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Profile:
+class Profile(NamedTuple):
     """A profile's text and the values in it that the installer cares about.
 
     `task_root` is None where the profile does not say it.
@@ -41,8 +38,7 @@ class Profile:
     task_root: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Edit:
+class _Edit(NamedTuple):
     key: str
     value: str
     node: ScalarNode | None
@@ -54,8 +50,7 @@ class _Edit:
         return self.node is not None and self.node.start_mark.index < self.after
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Splice:
+class _Splice(NamedTuple):
     start: int
     stop: int
     text: str
@@ -119,8 +114,12 @@ def restore(data: bytes, fragments: Fragments) -> bytes:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
         raise _error("not UTF-8") from None
+    is_crlf = "\r\n" in text
     for key, old, new in reversed(fragments):
-        if key and new and (place := _find_edit(text, _compose(text), key, new)) is not None:
+        if not (key and new):
+            continue
+        new = new.replace("\r\n", "\n").replace("\n", "\r\n" if is_crlf else "\n")
+        if (place := _find_edit(text, _compose(text), key, new)) is not None:
             text = text[:place] + (old or "") + text[place + len(new) :]
     return text.encode()
 
@@ -214,7 +213,7 @@ def _is_null(node: Node) -> bool:
 
 def _edits(profile: Profile, task_root: str) -> Iterator[_Edit]:
     """Yield the scalars that are to change; `node` is None where one is to be inserted."""
-    root, old = profile.root, profile.task_root or DEFAULT_TASK_ROOT
+    root, old = profile.root, profile.task_root or FORMER_TASK_ROOT
     yield _edit(_get(root, "workflow"), "task_root", "workflow.task_root", task_root)
     runtime_root = _get(root, "workflow", "runtime_root")
     if isinstance(runtime_root, ScalarNode) and runtime_root.value == old:
@@ -286,7 +285,7 @@ def _insertion(profile: Profile, task_root: str) -> _Splice:
         if root.flow_style:
             return _new_key(_inside(text, root), _item(root, f"workflow: {{task_root: {value}}}"))
         return _new_key(root.value[0][0].start_mark.index, f"workflow:{eol}  task_root: {value}{eol}")
-    if _is_null(workflow):
+    if not isinstance(workflow, MappingNode):
         return _new_key(workflow.start_mark.index, f" {{task_root: {value}}}")
     if workflow.flow_style:
         return _new_key(_inside(text, workflow), _item(workflow, f"task_root: {value}"))
@@ -314,10 +313,11 @@ def _scalar(value: str, style: str | None) -> str:
         return single if style == "'" else double
     try:
         plain = yaml.compose(f"{{k: {value}}}", Loader=yaml.SafeLoader)
-        is_plain = [(k.value, v.value, v.tag) for k, v in plain.value] == [
+        pairs = plain.value if isinstance(plain, MappingNode) else []
+        is_plain = [(key.value, node.value, node.tag) for key, node in pairs] == [
             ("k", value, "tag:yaml.org,2002:str")
         ]
-    except (yaml.YAMLError, AttributeError, TypeError):
+    except yaml.YAMLError:
         is_plain = False
     return value if is_plain else double
 
@@ -387,4 +387,3 @@ def _error(
 
 def _node_error(node: Node, what: str) -> ProfileError:
     return _error(what, node.start_mark.line + 1, node.start_mark.column + 1)
-

@@ -6,8 +6,7 @@ It holds no time, no host and no absolute path: two equal installs have equal re
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from agentrail_runtime import document
 from agentrail_runtime.document import DocumentError, Json
@@ -32,8 +31,7 @@ _KEYS = ("schema_version", "runtime_version", "release_seq", "source", "task_roo
 _RECORD_KEYS = ("path", "ownership", "sha256", "git_blob", "size", "executable", "declined")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
+class Record(NamedTuple):
     """One file as it was delivered: the base of the next three-way decision.
 
     `sha256` (hex) is of the delivered bytes, or of the text between the markers for a block. It is
@@ -48,7 +46,7 @@ class Record:
     size: int | None
     executable: bool = False
     declined: str | None = None
-    extra: Json = field(default_factory=dict)
+    extra: Json = {}
 
     def as_json(self) -> Json:
         """Return the record as it stands in the receipt."""
@@ -65,8 +63,7 @@ class Record:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Receipt:
+class Receipt(NamedTuple):
     """Everything that an install wrote; `records` is sorted by path."""
 
     runtime_version: str
@@ -76,8 +73,8 @@ class Receipt:
     task_root: RelPath
     records: tuple[Record, ...]
     schema_version: str = "1.0"
-    source_extra: Json = field(default_factory=dict)
-    extra: Json = field(default_factory=dict)
+    source_extra: Json = {}
+    extra: Json = {}
 
     def by_path(self) -> Mapping[str, Record]:
         """Return the records by their path."""

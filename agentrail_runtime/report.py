@@ -52,7 +52,9 @@ def as_json(outcome: Outcome, error: AgentRailError | None = None) -> Json:
 
 def error_json(error: AgentRailError | None) -> Json | None:
     """Return the JSON of an error, None for none."""
-    return error and {
+    if error is None:
+        return None
+    return {
         "code": error.code,
         "type": type(error).__name__,
         "message": error.message,
@@ -124,7 +126,11 @@ def status_text(status: Status, *, style: Style, verbose: bool) -> list[str]:
     outcome = status.outcome
     installed = outcome.previous_version
     source = outcome.source
-    lines = [f"target     {outcome.target}", f"version    {installed}", f"task root  {outcome.task_root}"]
+    lines = [
+        f"target     {outcome.target}",
+        f"version    {installed}",
+        f"task root  {outcome.task_root}",
+    ]
     if source:
         route = source.kind if status.problem else f"{source.kind} {outcome.runtime_version}"
         lines.append(f"source     {route}, {source.digest[:19]}…")

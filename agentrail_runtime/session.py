@@ -6,7 +6,6 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 
 from agentrail_runtime import block, newline, transaction
 from agentrail_runtime import receipt as receipt_
@@ -49,13 +48,13 @@ def _is_marked(directory: str) -> bool:
     return any(os.path.lexists(os.path.join(directory, *mark.split("/"))) for mark in marks)
 
 
-@dataclass(frozen=True, slots=True)
 class Session:
     """A target that was opened and, where a run had been killed in it, recovered."""
 
-    target: Target
-    timeout: float
-    notices: list[str] = field(default_factory=list)
+    def __init__(self, target: Target, timeout: float) -> None:
+        self.target = target
+        self.timeout = timeout
+        self.notices: list[str] = []
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -145,12 +144,12 @@ def opened(path: str, *, timeout: float = DEFAULT_TIMEOUT) -> Iterator[Session]:
         session.target.close()
 
 
-@dataclass(frozen=True, slots=True)
 class TargetTexts:
     """The texts of a target and of the bundle that is being installed into it."""
 
-    target: Target
-    bundle: Bundle | None = None
+    def __init__(self, target: Target, bundle: Bundle | None = None) -> None:
+        self.target = target
+        self.bundle = bundle
 
     def current(self, path: RelPath) -> bytes:
         """Return the bytes that the target holds."""

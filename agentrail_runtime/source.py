@@ -6,12 +6,13 @@ of it, before anything is planned; what is read later is checked again when it i
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
+from agentrail_runtime.descriptor import READ_FLAGS, read_all
 from agentrail_runtime.document import DocumentError
 from agentrail_runtime.entry import (
     INDEX_NAME,
@@ -35,13 +36,6 @@ if TYPE_CHECKING:
 Integrity = Literal["verified", "unverified"]
 UNINDEXED_VERSION: Final = "0+unindexed"
 """The runtime version of a bundle that does not say it; lower than every released one."""
-
-_FLAGS: Final = (
-    os.O_RDONLY
-    | getattr(os, "O_NOFOLLOW", 0)
-    | getattr(os, "O_NONBLOCK", 0)
-    | getattr(os, "O_BINARY", 0)
-)
 
 
 class Source(Protocol):
@@ -97,11 +91,14 @@ class DirectoryTree:
 
     def read(self, path: str) -> bytes:
         """Return the bytes of the file at `path`."""
-        descriptor = os.open(os.path.join(self.root, *path.split("/")), _FLAGS)
-        with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise OSError("not a plain file")
-            return file.read()
+        descriptor = os.open(os.path.join(self.root, *path.split("/")), READ_FLAGS)
+        try:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise OSError(errno.EINVAL, "not a plain file")
+            return read_all(descriptor, status.st_size)
+        finally:
+            os.close(descriptor)
 
     def walk(self) -> Iterator[tuple[str, str]]:
         """Yield every path below the root with what is wrong with it."""
@@ -145,18 +142,28 @@ class ResourceTree:
                     yield prefix + child.name, ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Bundle:
     """A checked bundle; the one implementation of `Source`."""
 
-    kind: SourceKind
-    location: str
-    tree: Tree
-    index: Index
-    digest: str
-    entries: Mapping[str, Entry]
-    integrity: Integrity = "verified"
-    is_signed: bool = False
+    def __init__(
+        self,
+        tree: Tree,
+        index: Index,
+        *,
+        kind: SourceKind,
+        location: str,
+        digest: str,
+        integrity: Integrity = "verified",
+        is_signed: bool = False,
+    ) -> None:
+        self.kind: SourceKind = kind
+        self.location = location
+        self.index = index
+        self.digest = digest
+        self.integrity: Integrity = integrity
+        self.is_signed = is_signed
+        self._tree = tree
+        self._digests = {entry.path: entry.sha256 for entry in index.entries}
 
     def read(self, path: RelPath) -> bytes:
         """Return the bytes of the file at `path`, checked once more.
@@ -165,10 +172,10 @@ class Bundle:
             SourceError: they are not what the index says, or cannot be read.
         """
         try:
-            data = self.tree.read(path)
+            data = self._tree.read(path)
         except OSError as error:
             raise _error(self.location, [f"{path}: cannot be read: {error}"]) from error
-        if sha256(data) != self.entries[path].sha256:
+        if sha256(data) != self._digests[path]:
             raise _error(self.location, [f"{path}: altered while it was being installed"])
         return data
 
@@ -239,28 +246,29 @@ def _open(tree: Tree, kind: SourceKind, location: str) -> Bundle:
     if findings := [*_differences(tree, entries, present)]:
         raise _error(location, findings)
     return Bundle(
+        tree,
+        index,
         kind=kind,
         location=location,
-        tree=tree,
-        index=index,
         digest=f"sha256:{sha256(data)}",
-        entries=entries,
         is_signed=SIGNATURE_NAME in present,
     )
 
 
-def _differences(tree: Tree, entries: Mapping[str, Entry], present: dict[str, str]) -> Iterator[str]:
+def _differences(
+    tree: Tree, entries: Mapping[RelPath, Entry], present: dict[str, str]
+) -> Iterator[str]:
     """Yield one finding for every file that is not as the index says."""
     for path, entry in entries.items():
         if path not in present:
             yield f"{path}: missing"
         elif not present[path]:
             yield from _difference(tree, entry)
-    for path, problem in sorted(present.items()):
+    for name, problem in sorted(present.items()):
         if problem:
-            yield f"{path}: {problem}"
-        elif path not in entries and not _may_lie_beside(path, entries):
-            yield f"{path}: not in the index"
+            yield f"{name}: {problem}"
+        elif name not in entries and not _may_lie_beside(name, entries):
+            yield f"{name}: not in the index"
 
 
 def _difference(tree: Tree, entry: Entry) -> Iterator[str]:
@@ -275,7 +283,7 @@ def _difference(tree: Tree, entry: Entry) -> Iterator[str]:
         yield f"{entry.path}: altered (expected sha256 {entry.sha256}, got {digest})"
 
 
-def _may_lie_beside(path: str, entries: Mapping[str, Entry]) -> bool:
+def _may_lie_beside(path: str, entries: Mapping[RelPath, Entry]) -> bool:
     """Tell whether a file may be there unlisted: the index, its signature, what pip compiles."""
     if path in (INDEX_NAME, SIGNATURE_NAME):
         return True
@@ -318,12 +326,11 @@ def _open_unindexed(tree: DirectoryTree, location: str) -> Bundle:
     if findings:
         raise _error(location, findings)
     return Bundle(
+        tree,
+        index,
         kind="copy",
         location=location,
-        tree=tree,
-        index=index,
         digest=f"sha256:{sha256(text)}",
-        entries={entry.path: entry for entry in entries},
         integrity="unverified",
     )
 
@@ -383,5 +390,3 @@ def _fall_back(directory: str, reason: SourceError) -> tuple[Bundle, str]:
             hint=f"{reason.hint}; to take this bundle as it is: --source copy",
         )
     return bundle, f"the package is damaged: {reason.message}"
-
-

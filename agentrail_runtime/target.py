@@ -15,17 +15,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Final
 
+from agentrail_runtime.descriptor import CHUNK, OPEN_FLAGS, READ_FLAGS, read_all
 from agentrail_runtime.entry import RECEIPT_PATH, STATE_PATH, STATE_ROOT, RelPath, State, parents
 from agentrail_runtime.errors import LockedError, TargetError, UnsafePathError
 
 LOCK_PATH: Final = RelPath(f"{STATE_PATH}/lock")
-_NOFOLLOW: Final = getattr(os, "O_NOFOLLOW", 0)
-_FLAGS: Final = _NOFOLLOW | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-_READ: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _FLAGS
-_CHUNK: Final = 1 << 20
 _REPARSE_POINT: Final = 0x400  # FILE_ATTRIBUTE_REPARSE_POINT
 _OPEN_DIRECTORIES: Final = 64
-HAS_DIR_FD: Final = os.open in os.supports_dir_fd and bool(_NOFOLLOW)
+HAS_DIR_FD: Final = os.open in os.supports_dir_fd and hasattr(os, "O_NOFOLLOW")
 
 
 class Target:
@@ -65,7 +62,7 @@ class Target:
             TargetError: it cannot be read.
         """
         try:
-            descriptor = self._open(path, _READ)
+            descriptor = self._open(path, READ_FLAGS)
         except FileNotFoundError:
             return State()
         except UnsafePathError as error:
@@ -79,7 +76,7 @@ class Target:
             if not stat.S_ISREG(status.st_mode):
                 return State("directory" if stat.S_ISDIR(status.st_mode) else "special")
             digest, size = hashlib.sha256(), 0
-            while chunk := os.read(descriptor, _CHUNK):
+            while chunk := os.read(descriptor, CHUNK):
                 digest.update(chunk)
                 size += len(chunk)
             return State("file", digest.hexdigest(), size, stat.S_IMODE(status.st_mode))
@@ -119,18 +116,20 @@ class Target:
             TargetError: it cannot be read.
         """
         try:
-            descriptor = self._open(path, _READ)
+            descriptor = self._open(path, READ_FLAGS)
         except FileNotFoundError:
             raise
         except OSError as error:
             raise self._unsafe_or_failed(path, error) from error
-        with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise _unsafe(path, "not a plain file")
-            try:
-                return file.read()
-            except OSError as error:
-                raise _failed(path, "cannot be read", error) from error
+        try:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise _unsafe(path, "is not a plain file")
+            return read_all(descriptor, status.st_size)
+        except OSError as error:
+            raise _failed(path, "cannot be read", error) from error
+        finally:
+            os.close(descriptor)
 
     def names(self, path: RelPath) -> list[str]:
         """Return the sorted names in the directory at `path`; none where it is absent.
@@ -169,11 +168,14 @@ class Target:
         Raises:
             OSError: as the operating system says; an incomplete file may stand at `path`.
         """
-        descriptor = self._open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FLAGS, mode)
+        descriptor = self._open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | OPEN_FLAGS, mode)
         try:
             view = memoryview(data)
             while view:
                 view = view[os.write(descriptor, view) :]
+            if hasattr(os, "posix_fadvise"):
+                # On Linux this starts the writeback, so that the fsync that follows later is short.
+                os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
             if exact and hasattr(os, "fchmod"):
                 os.fchmod(descriptor, mode)
             return stat.S_IMODE(os.fstat(descriptor).st_mode)
@@ -182,7 +184,7 @@ class Target:
 
     def sync(self, path: RelPath) -> None:
         """Make the bytes of the file at `path` durable (fsync)."""
-        descriptor = self._open(path, (os.O_RDWR if os.name == "nt" else os.O_RDONLY) | _FLAGS)
+        descriptor = self._open(path, (os.O_RDWR if os.name == "nt" else os.O_RDONLY) | OPEN_FLAGS)
         try:
             os.fsync(descriptor)
         finally:
@@ -288,14 +290,14 @@ class Target:
             for path in (STATE_ROOT, STATE_PATH):
                 with suppress(FileExistsError):
                     self.make_directory(path)
-            descriptor = self._open(LOCK_PATH, os.O_RDWR | os.O_CREAT | _FLAGS, 0o666)
+            descriptor = self._open(LOCK_PATH, os.O_RDWR | os.O_CREAT | OPEN_FLAGS, 0o666)
         except FileNotFoundError:
             return None
         except OSError as error:
             raise self._unsafe_or_failed(LOCK_PATH, error) from error
         try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise _unsafe(LOCK_PATH, "not a plain file")
+                raise _unsafe(LOCK_PATH, "is not a plain file")
             if lock_descriptor(descriptor, blocking=False) and self._is_current(descriptor):
                 os.ftruncate(descriptor, 0)
                 # LockFileEx locks the byte at offset 0, so the pid that others read stands behind it.
@@ -365,7 +367,7 @@ class Target:
         if len(self._directories) >= _OPEN_DIRECTORIES:
             for oldest in [*self._directories][: _OPEN_DIRECTORIES // 2]:
                 os.close(self._directories.pop(oldest))
-        flags = os.O_RDONLY | os.O_DIRECTORY | _FLAGS
+        flags = os.O_RDONLY | os.O_DIRECTORY | OPEN_FLAGS
         if not path:
             descriptor = os.open(self.root, flags)
         else:

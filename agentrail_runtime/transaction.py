@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from agentrail_runtime import journal as journal_
 from agentrail_runtime.decision import Change
@@ -35,8 +35,7 @@ Progress = Callable[[str, int, int], None]
 """Called with what is being done, how many are done and how many there are."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class Order(NamedTuple):
     """What a transaction is to do.
 
     Args:
@@ -58,8 +57,7 @@ class Order:
     undoes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Recovery:
+class Recovery(NamedTuple):
     """What `recover` found: the files it put back, and those that somebody changed in between."""
 
     restored: tuple[RelPath, ...] = ()
@@ -166,34 +164,28 @@ def apply(
     return run.transaction
 
 
-@dataclass
 class _Run:
     """One transaction in the making."""
 
-    target: Target
-    order: Order
-    created: str
-    token: str
-    progress: Progress
-    transaction: str = field(init=False)
-    journal: Journal = field(init=False)
-    past: list[Journal] = field(init=False)
-    dirty: set[str] = field(default_factory=set)
-    files: list[RelPath] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.past = history(self.target)
-        sequence = 1 + max((past.sequence for past in self.past), default=0)
-        self.transaction = f"{sequence:06d}-{self.token}"
+    def __init__(
+        self, target: Target, order: Order, *, created: str, token: str, progress: Progress
+    ) -> None:
+        self.target = target
+        self.order = order
+        self.progress = progress
+        self.dirty: set[RelPath] = set()
+        self.files: list[RelPath] = []
+        sequence = 1 + max((past.sequence for past in history(target)), default=0)
+        self.transaction = f"{sequence:06d}-{token}"
         self.journal = Journal(
             transaction=self.transaction,
             sequence=sequence,
-            operation=self.order.operation,
-            created=self.created,
-            runtime_version=self.order.runtime_version,
-            previous_version=self.order.previous_version,
+            operation=order.operation,
+            created=created,
+            runtime_version=order.runtime_version,
+            previous_version=order.previous_version,
             steps=(),
-            undoes=self.order.undoes,
+            undoes=order.undoes,
         )
 
     def prepare(self) -> None:
@@ -214,8 +206,7 @@ class _Run:
             steps.append(step)
         if texts:
             self._create(delivered_path(self.transaction), b"".join(texts), mode=0o600)
-        self.journal = replace(
-            self.journal,
+        self.journal = self.journal._replace(
             steps=tuple(steps),
             deliveries=tuple(deliveries),
             made_directories=self._missing_directories(),
@@ -358,8 +349,8 @@ def _with_bit(mode: int, executable: bool | None) -> int:
     return mode | (mode & 0o444) >> 2 if executable else mode & ~0o111
 
 
-def _above(path: str) -> str:
-    return path.rpartition("/")[0]
+def _above(path: str) -> RelPath:
+    return RelPath(path.rpartition("/")[0])
 
 
 # --- undo and recovery -----------------------------------------------------------------------------
@@ -406,7 +397,7 @@ def _undo(target: Target, journal: Journal) -> Recovery:
         if not target.is_directory(path):
             target.make_directory(path, mode)
     restored, left_alone = [], []
-    dirty: set[str] = set()
+    dirty: set[RelPath] = set()
     for step in reversed(journal.steps):
         found = _image(target.inspect(step.path))
         if found == step.before:
@@ -422,7 +413,7 @@ def _undo(target: Target, journal: Journal) -> Recovery:
             dirty.discard(path)
             dirty.add(_above(path))
     for name in sorted(dirty):
-        if not name or target.is_directory(RelPath(name)):
+        if not name or target.is_directory(name):
             target.sync_directory(name)
     with suppress(FileNotFoundError):
         if left_alone:
@@ -501,4 +492,3 @@ def _remove_stash(target: Target, name: str) -> None:
 def _remove_if_empty(target: Target) -> None:
     with suppress(FileNotFoundError):
         target.remove_directory(STASH_PATH)
-

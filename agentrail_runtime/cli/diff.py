@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import click
@@ -23,7 +22,7 @@ def command(output: Output, target: str, **values: Any) -> int:
 
     A file that you edited is shown twice: base to current, then current to incoming.
     """
-    outcome = replace(plan(target, Options(**values, with_diff=True)), command="diff")
+    outcome = plan(target, Options(**values, with_diff=True))._replace(command="diff")
     if output.format == "json":
         output.json(report.as_json(outcome))
     else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import click
@@ -94,9 +93,9 @@ def command(
     progress = Progress(output)
     chosen = Options(**values, with_diff=with_diff, progress=progress)
     if force:
-        chosen = replace(chosen, on_conflict="overwrite")
+        chosen = chosen._replace(on_conflict="overwrite")
     if dry_run or with_diff or check:
-        outcome = replace(plan(target, chosen), command="install")
+        outcome = plan(target, chosen)._replace(command="install")
         if outcome.result == "conflict":
             raise conflict(outcome)
         output.show(outcome)

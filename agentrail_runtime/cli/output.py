@@ -6,9 +6,7 @@ import functools
 import os
 import sys
 import time
-import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import click
@@ -20,13 +18,15 @@ from agentrail_runtime.outcome import Outcome
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-@dataclass(frozen=True, slots=True)
 class Output:
     """Writes data to stdout, in one format, and everything else to stderr."""
 
-    format: str = "text"
-    is_quiet: bool = False
-    is_verbose: bool = False
+    def __init__(
+        self, format: str = "text", *, is_quiet: bool = False, is_verbose: bool = False
+    ) -> None:
+        self.format = format
+        self.is_quiet = is_quiet
+        self.is_verbose = is_verbose
 
     def show(self, outcome: Outcome) -> None:
         """Print an outcome, and its notices."""
@@ -69,6 +69,8 @@ class Output:
         if outcome is not None:
             self.notices(outcome)
         if self.is_verbose:
+            import traceback
+
             click.echo("".join(traceback.format_exception(error)), nl=False, err=True)
 
     def fail_internally(self, error: Exception) -> None:
@@ -114,7 +116,7 @@ def options(function: Function) -> Callable[..., Any]:
     ) -> Any:
         context = click.get_current_context()
         context.color = _color(color)
-        output = Output("json" if is_json else format_, quiet, verbose)
+        output = Output("json" if is_json else format_, is_quiet=quiet, is_verbose=verbose)
         return function(output, **values)
 
     return command

@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 import re
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from agentrail_runtime import planner
+from agentrail_runtime import planner, transaction
 from agentrail_runtime import source as source_
-from agentrail_runtime import transaction
 from agentrail_runtime.decision import Policy, Rules
 from agentrail_runtime.entry import PathError, RelPath, parse_path
 from agentrail_runtime.errors import (
@@ -31,8 +29,7 @@ from agentrail_runtime.transaction import Order, Progress
 _TASK_ID = re.compile(r"\d{4}-\d{2}-\d{2}__[a-z0-9][a-z0-9-]*")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class Options(NamedTuple):
     """How to install.
 
     Args:
@@ -99,8 +96,7 @@ def install(target: str, options: Options) -> Outcome:
                 if not run.plan.changes:
                     return outcome
                 identifier = run.apply()
-        return replace(
-            outcome,
+        return outcome._replace(
             result="applied",
             transaction=identifier,
             notices=(*run.notices(), *stash_notices(run.plan, identifier), *run.git_notices()),
@@ -123,8 +119,7 @@ def conflict(outcome: Outcome) -> ConflictError:
 def stash_notices(plan: Plan, identifier: str) -> list[str]:
     """Return where the transaction keeps the bytes of the user's that it replaced."""
     return [
-        f"{change.path}: your version is kept in "
-        f"{transaction.replaced_path(identifier, change.path)}"
+        f"{change.path}: your version is kept in {transaction.replaced_path(identifier, change.path)}"
         for change in plan.changes
         if change.is_edited
     ]
@@ -164,9 +159,7 @@ def _open_source(options: Options) -> tuple[Bundle, Origin]:
 class _Run:
     """One plan for one target, and what comes of it."""
 
-    def __init__(
-        self, session: Session, options: Options, bundle: Bundle, origin: Origin
-    ) -> None:
+    def __init__(self, session: Session, options: Options, bundle: Bundle, origin: Origin) -> None:
         self._session = session
         self._target = session.target
         self._options = options
@@ -196,6 +189,7 @@ class _Run:
             task_root=None if wanted is None else parse_task_root(wanted),
             installed_task_root=self._receipt.task_root if self._receipt else None,
             profile_schema_versions=self._bundle.index.profile_schema_versions,
+            shipped_task_root=self._bundle.index.task_root,
         )
 
     def outcome(self, command: str) -> Outcome:
@@ -267,8 +261,7 @@ class _Run:
             return []
         written = [change.path for change in self.plan.changes if change.content]
         notices = [
-            f"{found.path}: git ignores it (rule {found.rule})"
-            for found in git.ignored(root, written)
+            f"{found.path}: git ignores it (rule {found.rule})" for found in git.ignored(root, written)
         ]
         if above != root and any(path.startswith(".github/workflows/") for path in written):
             notices.append(

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 
-from agentrail_runtime import planner
-from agentrail_runtime import newline, transaction
+from agentrail_runtime import newline, planner, transaction
 from agentrail_runtime.decision import Action, ActionKind, Change
 from agentrail_runtime.entry import RelPath, State, sha256
 from agentrail_runtime.errors import ConflictError, HistoryError, RecoveryError
-from agentrail_runtime.operation.install import conflict, new_token, now, stash_notices
 from agentrail_runtime.journal import Image, Journal
+from agentrail_runtime.operation.install import conflict, new_token, now, stash_notices
+from agentrail_runtime.operation.verify import recorded_origin
 from agentrail_runtime.outcome import Outcome
 from agentrail_runtime.planner import Plan
-from agentrail_runtime.receipt import Receipt
 from agentrail_runtime.session import DEFAULT_TIMEOUT, Session, opened
 from agentrail_runtime.target import Target
 from agentrail_runtime.transaction import Order
-from agentrail_runtime.operation.verify import recorded_origin
 
 
 def transactions(target: str, *, lock_timeout: float = DEFAULT_TIMEOUT) -> list[Journal]:
@@ -64,8 +61,7 @@ def rollback(
             if run.plan.conflicts:
                 raise _conflict(run.outcome)
             identifier = run.apply()
-        return replace(
-            run.outcome,
+        return run.outcome._replace(
             result="applied",
             transaction=identifier,
             notices=(*run.outcome.notices, *stash_notices(run.plan, identifier)),
@@ -79,7 +75,9 @@ def _undoable(target: Target) -> list[Journal]:
 
 def _conflict(outcome: Outcome) -> ConflictError:
     error = conflict(outcome)
-    error.hint = "keep your edits elsewhere first, or let the stash keep them: agentrail rollback --force"
+    error.hint = (
+        "keep your edits elsewhere first, or let the stash keep them: agentrail rollback --force"
+    )
     return error
 
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from agentrail_runtime import planner
-from agentrail_runtime.operation import verify as verify_
 from agentrail_runtime.decision import Action
 from agentrail_runtime.errors import AgentRailError
+from agentrail_runtime.operation import verify as verify_
 from agentrail_runtime.operation.install import Options, plan
 from agentrail_runtime.outcome import Outcome
 from agentrail_runtime.session import opened
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Status:
+class Status(NamedTuple):
     """What stands in a target.
 
     `outcome` is of the plan that an install would follow, or of the receipt alone where no plan could
@@ -34,9 +33,7 @@ class Status:
     @property
     def undelivered(self) -> tuple[Action, ...]:
         """The paths whose change was declined."""
-        return tuple(
-            action for action in self.outcome.actions if action.reason.startswith("declined")
-        )
+        return tuple(action for action in self.outcome.actions if action.reason.startswith("declined"))
 
     @property
     def is_clean(self) -> bool:
@@ -71,4 +68,4 @@ def status(target: str, options: Options) -> Status:
         outcome = plan(target, options)
     except AgentRailError as error:
         return Status(outcome=recorded, drift=drift, problem=error)
-    return Status(outcome=replace(outcome, command="status"), drift=drift)
+    return Status(outcome=outcome._replace(command="status"), drift=drift)

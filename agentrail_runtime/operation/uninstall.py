@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import replace
 
-from agentrail_runtime import planner
-from agentrail_runtime import transaction
+from agentrail_runtime import planner, transaction
 from agentrail_runtime.decision import Rules
 from agentrail_runtime.entry import GITIGNORE_PATH, sha256
 from agentrail_runtime.errors import TargetError
-from agentrail_runtime.operation.install import new_token, now
 from agentrail_runtime.journal import STASH_PATH
+from agentrail_runtime.operation.install import new_token, now
+from agentrail_runtime.operation.verify import recorded_origin
 from agentrail_runtime.outcome import Outcome
 from agentrail_runtime.receipt import Receipt
 from agentrail_runtime.session import DEFAULT_TIMEOUT, Session, TargetTexts, opened
 from agentrail_runtime.transaction import Order
-from agentrail_runtime.operation.verify import recorded_origin
 
 
 def uninstall(
@@ -65,7 +63,7 @@ def uninstall(
             )
             if purge:
                 _purge(session)
-        return replace(outcome, result="applied", transaction=identifier)
+        return outcome._replace(result="applied", transaction=identifier)
 
 
 def _purge(session: Session) -> Outcome:

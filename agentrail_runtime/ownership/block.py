@@ -149,9 +149,7 @@ def _resolve(
         merged = None if base is None else merge(base, found.body, body)
         if merged is not None:
             reason = "both sides' changes merged"
-            return _put(
-                side, data, merged, style, reason, kind="merge", incoming=body, is_edited=True
-            )
+            return _put(side, data, merged, style, reason, kind="merge", incoming=body, is_edited=True)
         why = "no base text to merge with" if base is None else "both sides changed the same lines"
         return report(side, "conflict", f"block: {why}", record=side.record)
     if rules.policy == "keep" or side.declined == sha256(body):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 
 from agentrail_runtime import decision as decision_
@@ -97,9 +96,7 @@ def record(side: Side, entry: Entry, rules: Rules) -> Record:
         path=side.path,
         ownership=entry.ownership,
         sha256=entry.sha256,
-        git_blob=known.git_blob
-        if known and is_known
-        else git_blob(rules.texts.incoming(side.path)),
+        git_blob=known.git_blob if known and is_known else git_blob(rules.texts.incoming(side.path)),
         size=entry.size,
         executable=entry.executable,
         extra=known.extra if known else {},
@@ -111,7 +108,7 @@ def decline(side: Side, digest: str | None) -> Decision:
     known = side.record or Record(
         path=side.path, ownership=side.ownership, sha256=None, git_blob=None, size=None
     )
-    refused = replace(known, declined=digest, ownership=side.ownership)
+    refused = known._replace(declined=digest, ownership=side.ownership)
     return report(side, "keep", "declined; the local version stays", record=refused)
 
 
@@ -156,13 +153,15 @@ def _merge(side: Side, entry: Entry, rules: Rules) -> Decision:
         delivered=partial(rules.texts.incoming, side.path),
     )
     return report(
-        side, "merge", "both sides' changes merged", change=change, record=record(side, entry, rules)
+        side,
+        "merge",
+        "both sides' changes merged",
+        change=change,
+        record=record(side, entry, rules),
     )
 
 
-def _decide_mode(
-    side: Side, entry: Entry, rules: Rules, kind: ActionKind, reason: str
-) -> Decision:
+def _decide_mode(side: Side, entry: Entry, rules: Rules, kind: ActionKind, reason: str) -> Decision:
     """Return the decision on a path whose bytes stay: its executable bit may still change."""
     wants = _wanted_bit(side, entry, rules)
     if wants != side.state.is_executable and rules.has_modes:

@@ -78,7 +78,8 @@ def put(data: bytes | None, body: bytes, *, style: bytes) -> bytes:
     Args:
         data: the file's bytes, or None for a file that is absent.
         body: the text to stand between the markers, in LF.
-        style: ``b"<"`` for HTML comments, ``b"#"`` for hash comments; a block that is there keeps its own.
+        style: ``b"<"`` for HTML comments, ``b"#"`` for hash comments; a block that is there keeps its
+            own.
 
     Raises:
         BlockError: as in `find`.

@@ -21,6 +21,8 @@ EDITED: Final = "edited locally"
 MODE_CHANGED: Final = "mode changed locally"
 OVERWRITTEN: Final = "edited locally; overwritten, the stash keeps it"
 
+_MAX_TEXT: Final = 16 << 20  # bytes; a larger file is compared as it is
+
 T = TypeVar("T")
 
 
@@ -110,7 +112,7 @@ class Side(NamedTuple):
         if self.state.kind != "file":
             return None
         known = (self.incoming, self.base)
-        if self.state.sha256 not in known:
+        if self.state.sha256 not in known and self.state.size <= _MAX_TEXT:
             for digest in newline.digests(texts.current(self.path)):
                 if digest in known:
                     return digest

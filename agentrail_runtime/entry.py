@@ -121,10 +121,12 @@ def collisions(paths: Iterable[str]) -> list[str]:
                 else f"{path}: listed twice"
             )
         seen[key] = path
-    for path in seen.values():
-        for above in parents(path):
-            if (file := seen.get(collision_key(above))) is not None:
-                findings.append(f"{path}: lies under {file}, which is a file")
+    findings += [
+        f"{path}: lies under {seen[collision_key(above)]}, which is a file"
+        for path in seen.values()
+        for above in parents(path)
+        if collision_key(above) in seen
+    ]
     return findings
 
 

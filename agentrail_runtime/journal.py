@@ -152,7 +152,7 @@ def load(data: bytes) -> Journal:
         emptied_directories=tuple(
             (
                 parse_entry_path(row, place="emptied_directories"),
-                document.field(row, "mode", int, place="emptied_directories"),
+                document.field(row, "mode", int, place="emptied_directories") & 0o777,
             )
             for row in document.field(value, "emptied_directories", list)
         ),

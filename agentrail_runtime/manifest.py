@@ -127,8 +127,7 @@ def select(manifest: Manifest, listing: Iterable[str]) -> list[Selected]:
         found = _below(item.text.rstrip("/"), files)
         if not found:
             findings.append(_at(item, f"{item.text}: no such file or directory"))
-        for path in found:
-            chosen[path] = path
+        chosen |= {path: path for path in found}
     for item in manifest.seed_files:
         source, destination = _seed(item)
         if source not in files:

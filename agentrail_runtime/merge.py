@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from difflib import SequenceMatcher
 
@@ -17,11 +18,14 @@ def merge(base: bytes, current: bytes, incoming: bytes) -> bytes | None:
         incoming: the framework's side.
 
     Returns:
-        The merged text, or None where both changed the same or touching lines, or a side is binary.
+        The merged text, or None where both changed the same or touching lines, a side is binary, or
+        the texts repeat so many lines that finding the changes would take minutes.
     """
     if not all(map(newline.is_text, (base, current, incoming))):
         return None
     sides = [newline.to_lf(side).splitlines(keepends=True) for side in (base, current, incoming)]
+    if not _is_affordable(*sides):
+        return None
     merged: list[bytes] = []
     for old, ours, theirs in _chunks(*sides):
         if ours == theirs or theirs == old:
@@ -34,6 +38,16 @@ def merge(base: bytes, current: bytes, incoming: bytes) -> bytes | None:
 
 
 Lines = list[bytes]
+_MAX_PAIRS = 4_000_000
+
+
+def _is_affordable(base: Lines, ours: Lines, theirs: Lines) -> bool:
+    """Tell whether few enough lines pair up: `SequenceMatcher` visits every equal pair, repeatedly."""
+    counts = [Counter(side) for side in (base, ours, theirs)]
+    return all(
+        sum(count * other[line] for line, count in counts[0].items()) <= _MAX_PAIRS
+        for other in counts[1:]
+    )
 
 
 def _chunks(base: Lines, ours: Lines, theirs: Lines) -> Iterator[tuple[Lines, Lines, Lines]]:

@@ -195,9 +195,9 @@ def _sides(receipt: Receipt | None, index: Index | None, inspect: Inspect) -> li
 
 def _side(path: RelPath, record: Record | None, entry: Entry | None, state: State) -> Side:
     """Return the side; a base that was a block is none for a whole file, and the other way round."""
-    if record and entry and record.ownership != entry.ownership:
-        if "block" in (record.ownership, entry.ownership):
-            record = None
+    classes = {owner.ownership for owner in (record, entry) if owner}
+    if len(classes) == 2 and "block" in classes:
+        record = None
     return Side(path=path, record=record, state=state, entry=entry)
 
 

@@ -109,7 +109,7 @@ def _sentence(outcome: Outcome) -> str:
     if outcome.result == "planned":
         return f"{target}: nothing was written; the plan: {counts or 'records only'}"
     if outcome.command == "uninstall":
-        return f"{target}: uninstalled ({counts})"
+        return f"{target}: uninstalled ({counts or 'only the stash was left'})"
     if outcome.command == "rollback":
         return f"{target}: rolled back to {version or 'before the install'} ({counts})"
     before = outcome.previous_version

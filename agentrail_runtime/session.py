@@ -34,6 +34,10 @@ def locate(path: str) -> str:
             paths=[path],
             hint="name the directory of the repository",
         )
+    if ".git" in root.split(os.sep):
+        raise TargetError(
+            f"{path}: lies in git's own directory", paths=[path], hint="name the repository itself"
+        )
     above = root
     while True:
         if _is_marked(above):

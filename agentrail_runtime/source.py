@@ -1,7 +1,7 @@
 """Where the runtime's files come from: the wheel's payload or a ``dist/runtime`` directory.
 
-Both are a bundle: files beside a ``runtime.index.json`` that lists them. A bundle is checked, every byte
-of it, before anything is planned; what is read later is checked again when it is read.
+Both are a bundle: files beside a ``runtime.index.json`` that lists them. A bundle is checked, every
+byte of it, before anything is planned; what is read later is checked again when it is read.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import sys
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Final, Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from agentrail_runtime.descriptor import READ_FLAGS, read_all
 from agentrail_runtime.document import DocumentError
@@ -29,9 +30,6 @@ from agentrail_runtime.entry import (
 )
 from agentrail_runtime.errors import IncompatibleError, SourceError
 from agentrail_runtime.receipt import SourceKind
-
-if TYPE_CHECKING:
-    from importlib.resources.abc import Traversable
 
 Integrity = Literal["verified", "unverified"]
 UNINDEXED_VERSION: Final = "0+unindexed"
@@ -117,10 +115,21 @@ class DirectoryTree:
                         yield path, "" if is_plain else "is a special file"
 
 
+class _Place(Protocol):
+    """What is needed of ``importlib.resources.abc.Traversable``, which moved between versions."""
+
+    @property
+    def name(self) -> str: ...
+    def is_dir(self) -> bool: ...
+    def iterdir(self) -> Iterator[_Place]: ...
+    def joinpath(self, child: str, /) -> _Place: ...
+    def read_bytes(self) -> bytes: ...
+
+
 class ResourceTree:
     """A tree that an importer provides, such as one inside a zip file."""
 
-    def __init__(self, root: Traversable) -> None:
+    def __init__(self, root: _Place) -> None:
         self._root = root
 
     def read(self, path: str) -> bytes:
@@ -197,7 +206,10 @@ def package_tree() -> Tree:
     root = os.path.join(os.path.dirname(__file__), "payload")
     if os.path.isdir(root):
         return DirectoryTree(root)
-    from importlib.resources import files
+    if sys.version_info >= (3, 12):
+        from importlib.resources import files
+    else:
+        from importlib_resources import files
 
     return ResourceTree(files("agentrail_runtime").joinpath("payload"))
 

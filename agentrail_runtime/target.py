@@ -50,7 +50,7 @@ class Target:
         return os.path.isdir(self.root)
 
     def has_modes(self) -> bool:
-        """Tell whether the file system keeps the executable bit: our receipt, never executable, has none."""
+        """Tell whether the file system keeps the executable bit: our receipt never has it."""
         return os.name == "posix" and not self.inspect(RECEIPT_PATH).is_executable
 
     # --- reading ---------------------------------------------------------------------------------

@@ -1,9 +1,9 @@
 """All or nothing: apply a plan's changes under a journal, undo them, recover from a killed run.
 
-A transaction prepares everything under ``.agentrail/state/`` (new bytes, replaced bytes, journal), makes
-it durable, and only then renames file by file. Moving the journal into the stash is the commit. Until
-then an error undoes what was done; after a ``kill -9`` the next run finds the journal and undoes it.
-The idea is SQLite's rollback journal (https://www.sqlite.org/atomiccommit.html).
+A transaction prepares everything under ``.agentrail/state/`` (new bytes, replaced bytes, journal),
+makes it durable, and only then renames file by file. Moving the journal into the stash is the commit.
+Until then an error undoes what was done; after a ``kill -9`` the next run finds the journal and undoes
+it. The idea is SQLite's rollback journal (https://www.sqlite.org/atomiccommit.html).
 """
 
 from __future__ import annotations
@@ -30,9 +30,15 @@ from agentrail_runtime.target import Target
 
 KEPT_TRANSACTIONS = 5
 _MAX_TEXT = 1_000_000
+_UNDO_TRIES = 3
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how many are done and how many there are."""
+
+
+def unwatched(what: str, done: int, total: int) -> None:
+    """Show no progress."""
+    del what, done, total
 
 
 class Order(NamedTuple):
@@ -99,13 +105,16 @@ def _records(target: Target) -> dict[str, Journal | None]:
     """Return the journal of every finished transaction by its name; None for one that is damaged."""
     records: dict[str, Journal | None] = {}
     for name in target.names(STASH_PATH):
-        try:
-            records[name] = journal_.load(target.read(record_path(name)))
-        except FileNotFoundError:
-            continue
-        except (DocumentError, TargetError):
-            records[name] = None
+        with suppress(FileNotFoundError):
+            records[name] = _read_record(target, name)
     return records
+
+
+def _read_record(target: Target, name: str) -> Journal | None:
+    try:
+        return journal_.load(target.read(record_path(name)))
+    except (DocumentError, TargetError):
+        return None
 
 
 def is_hot(target: Target) -> bool:
@@ -129,7 +138,7 @@ def apply(
     *,
     created: str,
     token: str,
-    progress: Progress = lambda what, done, total: None,
+    progress: Progress = unwatched,
 ) -> str:
     """Do what `order` says, all of it or nothing; return the transaction's id.
 
@@ -239,7 +248,7 @@ class _Run:
     def _stage(self, number: int, change: Change, data: bytes) -> Image:
         mode = change.mode
         if mode is None and change.before.kind == "file":
-            mode = _with_bit(change.before.mode & 0o777, change.executable)
+            mode = _with_bit(change.before.mode & 0o777, executable=change.executable)
         is_exact = mode is not None
         if mode is None:
             mode = 0o777 if change.executable else 0o666
@@ -316,11 +325,19 @@ class _Run:
             _remove_if_empty(self.target)
 
     def undo(self, error: BaseException) -> None:
-        """Undo a hot journal after `error`."""
+        """Undo a hot journal after `error`; an impatient second Ctrl-C only starts it anew."""
+        tries = _UNDO_TRIES
+        while (failure := self._try_undo()) is not None:
+            tries -= 1
+            if tries == 0 or not isinstance(failure, KeyboardInterrupt):
+                raise _unfinished(self.target, self.journal, failure) from error
+
+    def _try_undo(self) -> BaseException | None:
         try:
             _undo(self.target, self.journal)
-        except (OSError, TargetError) as deeper:
-            raise _unfinished(self.target, self.journal, deeper) from error
+        except (OSError, TargetError, KeyboardInterrupt) as failure:
+            return failure
+        return None
 
     def tidy(self) -> None:
         """Drop what the committed transaction needs no more; whatever fails here is tidied up later."""
@@ -342,7 +359,7 @@ def _deliver(change: Change, texts: list[bytes], deliveries: list[Delivery]) -> 
         texts.append(text)
 
 
-def _with_bit(mode: int, executable: bool | None) -> int:
+def _with_bit(mode: int, *, executable: bool | None) -> int:
     """Return `mode` with the executable bit set for whoever may read, cleared, or left alone."""
     if executable is None:
         return mode
@@ -390,41 +407,45 @@ def recover(target: Target) -> Recovery:
 def _undo(target: Target, journal: Journal) -> Recovery:
     """Bring every path of `journal` back to what it was, then drop the journal.
 
-    A path that is neither as before nor as after was changed by somebody since: it is left alone, and
-    then the stash stays.
+    A path that is neither as before nor as after was changed by somebody since: it is left alone,
+    and then the stash stays.
     """
     for path, mode in journal.emptied_directories:
         if not target.is_directory(path):
             target.make_directory(path, mode)
     restored, left_alone = [], []
-    dirty: set[RelPath] = set()
     for step in reversed(journal.steps):
         found = _image(target.inspect(step.path))
         if found == step.before:
             continue
-        if found != step.after:
+        if found == step.after:
+            _put_back(target, journal, step)
+            restored.append(step.path)
+        else:
             left_alone.append(step.path)
-            continue
-        _put_back(target, journal, step)
-        dirty.add(_above(step.path))
-        restored.append(step.path)
+    dirty = {_above(path) for path in restored}
     for path in reversed(journal.made_directories):
         if target.remove_directory(path):
-            dirty.discard(path)
             dirty.add(_above(path))
-    for name in sorted(dirty):
-        if not name or target.is_directory(name):
-            target.sync_directory(name)
+    for path in sorted(dirty):
+        if not path or target.is_directory(path):
+            target.sync_directory(path)
+    _close(target, journal, keeps_stash=bool(left_alone))
+    return Recovery(tuple(restored), tuple(left_alone), stash_of(journal.transaction))
+
+
+def _close(target: Target, journal: Journal, *, keeps_stash: bool) -> None:
+    """End an undo: with the journal gone nothing is hot any more."""
+    stash = stash_of(journal.transaction)
     with suppress(FileNotFoundError):
-        if left_alone:
-            target.move(JOURNAL_PATH, RelPath(f"{stash_of(journal.transaction)}/undone"))
+        if keeps_stash:
+            target.move(JOURNAL_PATH, RelPath(f"{stash}/undone"))
         else:
             target.remove(JOURNAL_PATH)
     target.sync_directory(STATE_PATH)
-    if not left_alone:
-        target.remove_tree(stash_of(journal.transaction))
+    if not keeps_stash:
+        target.remove_tree(stash)
     _remove_if_empty(target)
-    return Recovery(tuple(restored), tuple(left_alone), stash_of(journal.transaction))
 
 
 def _put_back(target: Target, journal: Journal, step: Step) -> None:
@@ -440,16 +461,16 @@ def _put_back(target: Target, journal: Journal, step: Step) -> None:
     target.move(stashed, step.path)
 
 
-def _image(state: State) -> Image | None | State:
+def _image(state: State) -> Image | State | None:
     if state.kind == "absent":
         return None
     return Image(state.sha256, state.size, state.mode & 0o777) if state.kind == "file" else state
 
 
-def _unfinished(target: Target, journal: Journal, error: Exception) -> RecoveryError:
+def _unfinished(target: Target, journal: Journal, error: BaseException) -> RecoveryError:
     stash = stash_of(journal.transaction)
     return RecoveryError(
-        f"{JOURNAL_PATH}: the undo could not finish: {error}\n"
+        f"{JOURNAL_PATH}: the undo could not finish: {str(error) or type(error).__name__}\n"
         f"{stash}: holds the replaced files; nothing was deleted",
         paths=[JOURNAL_PATH, stash],
         hint=f"mend the cause, then run: agentrail verify {target.root}",

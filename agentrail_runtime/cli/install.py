@@ -82,7 +82,6 @@ def command(
     dry_run: bool,
     with_diff: bool,
     check: bool,
-    allowed_signers: str | None,
     **values: Any,
 ) -> int:
     """Install, upgrade, repair or adopt: bring TARGET to this version.

@@ -33,9 +33,11 @@ class _LazyGroup(click.Group):
     """A group that imports a command only when it is run; the list of them costs no import."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
         return list(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
         if cmd_name not in _COMMANDS:
             return None
         module = importlib.import_module(f"agentrail_runtime.cli.{cmd_name}")
@@ -43,6 +45,7 @@ class _LazyGroup(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
         with formatter.section("Commands"):
             formatter.write_dl([*_COMMANDS.items()])
 
@@ -72,16 +75,16 @@ def main_install() -> None:
 def run(command: click.Command, words: Sequence[str], *, name: str) -> int:
     """Run `command` with `words`; print its errors; return the exit code."""
     signal.signal(signal.SIGTERM, _terminate)
-    output = Output(format="json" if wants_json(words) else "text", is_verbose=wants_traceback(words))
+    output = Output("json" if wants_json(words) else "text", is_verbose=wants_traceback(words))
     try:
-        code = command.main([*words], prog_name=name, standalone_mode=False)
+        code = command.main([*words], prog_name=name, standalone_mode=False, obj=output)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except AgentRailError as error:
         output.fail(error)
         return error.code
     except click.ClickException as error:
-        return _usage(error, output)
+        return _usage(error, output, name=name)
     except (click.Abort, KeyboardInterrupt):
         output.fail(AgentRailError("interrupted; the target is as it was"), code=_INTERRUPTED)
         return _INTERRUPTED
@@ -93,8 +96,10 @@ def run(command: click.Command, words: Sequence[str], *, name: str) -> int:
         return _INTERNAL_ERROR
 
 
-def _usage(error: click.ClickException, output: Output) -> int:
+def _usage(error: click.ClickException, output: Output, *, name: str) -> int:
     if output.format == "json":
+        context = error.ctx if isinstance(error, click.UsageError) else None
+        output.command = (context and context.command.name) or name
         output.fail(UsageError(error.format_message()))
     else:
         error.show()
@@ -103,4 +108,5 @@ def _usage(error: click.ClickException, output: Output) -> int:
 
 def _terminate(number: int, frame: FrameType | None) -> None:
     """End as an exception does, so that a transaction under way is undone."""
+    del number, frame
     raise SystemExit(_TERMINATED)

@@ -21,12 +21,12 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 class Output:
     """Writes data to stdout, in one format, and everything else to stderr."""
 
-    def __init__(
-        self, format: str = "text", *, is_quiet: bool = False, is_verbose: bool = False
-    ) -> None:
+    def __init__(self, format: str = "text", *, is_verbose: bool = False) -> None:
         self.format = format
-        self.is_quiet = is_quiet
+        self.is_quiet = False
         self.is_verbose = is_verbose
+        self.command = ""
+        self.target = ""
 
     def show(self, outcome: Outcome) -> None:
         """Print an outcome, and its notices."""
@@ -57,7 +57,7 @@ class Output:
         """Print an error; as JSON, the document of the command that ended in it."""
         outcome = error.outcome
         if self.format == "json":
-            outcome = outcome or Outcome(command=_command(), result="failed", target="")
+            outcome = outcome or Outcome(command=self.command, result="failed", target=self.target)
             value = report.as_json(outcome, error)
             if code is not None:
                 value["error"]["code"] = code
@@ -83,18 +83,10 @@ class Output:
         self.fail(told, code=70)
 
 
-def _command() -> str:
-    context = click.get_current_context(silent=True)
-    return context.info_name or "" if context else ""
-
-
 def wants_json(words: Sequence[str]) -> bool:
     """Tell whether the command line asks for JSON, before it is parsed or where it cannot be."""
-    pairs = zip(words, [*words[1:], ""], strict=True)
-    return any(
-        word in ("--json", "--format=json") or (word == "--format" and value == "json")
-        for word, value in pairs
-    )
+    is_named = any(pair == ("--format", "json") for pair in zip(words, words[1:], strict=False))
+    return is_named or "--json" in words or "--format=json" in words
 
 
 def wants_traceback(words: Sequence[str]) -> bool:
@@ -103,7 +95,7 @@ def wants_traceback(words: Sequence[str]) -> bool:
 
 
 def options(function: Function) -> Callable[..., Any]:
-    """Add the options for output; the function gets an `Output` as its first argument."""
+    """Add the options for output; the function gets the run's `Output` as its first argument."""
 
     @click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text")
     @click.option("--json", "is_json", is_flag=True, help="The same as --format json.")
@@ -116,7 +108,11 @@ def options(function: Function) -> Callable[..., Any]:
     ) -> Any:
         context = click.get_current_context()
         context.color = _color(color)
-        output = Output("json" if is_json else format_, is_quiet=quiet, is_verbose=verbose)
+        output: Output = context.obj
+        output.format = "json" if is_json else format_
+        output.is_quiet, output.is_verbose = quiet, verbose
+        output.command = context.command.name or ""
+        output.target = os.path.realpath(values["target"])
         return function(output, **values)
 
     return command

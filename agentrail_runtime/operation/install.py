@@ -40,6 +40,7 @@ class Options(NamedTuple):
         on_conflict: what becomes of a file that both sides changed.
         allow_downgrade: accept an older version than the installed one.
         require_signature: refuse a source without a valid signature.
+        allowed_signers: the file that says who may sign.
         with_diff: fill `Outcome.diff`.
         lock_timeout: how long to wait for another run on the target, in seconds.
         progress: told of every file that is staged and written.
@@ -51,9 +52,10 @@ class Options(NamedTuple):
     on_conflict: Policy = "abort"
     allow_downgrade: bool = False
     require_signature: bool = False
+    allowed_signers: str | None = None
     with_diff: bool = False
     lock_timeout: float = DEFAULT_TIMEOUT
-    progress: Progress = lambda what, done, total: None
+    progress: Progress = transaction.unwatched
 
 
 def plan(target: str, options: Options) -> Outcome:

@@ -36,6 +36,10 @@ def decide(side: Side, rules: Rules) -> Decision:
         found = _find(data)
     except block_.BlockError as error:
         return _unusable(side, rules, sha256(body), str(error))
+    if data is not None and side.record is None and _is_bare(data, body, found):
+        return _put(
+            side, None, body, style, "the framework's own text, now between markers", kind="update"
+        )
     current = sha256(found.body) if found else None
     verdict = decision_.decide(side.base, current, sha256(body))
     if verdict == "unchanged":
@@ -78,6 +82,11 @@ def check(side: Side, rules: Rules) -> Decision:
     if found is None or sha256(found.body) != side.base:
         return keep(side, f"block {EDITED}" if found else f"block {DELETED}")
     return report(side, "unchanged", "block as delivered")
+
+
+def _is_bare(data: bytes, body: bytes, found: block_.Block | None) -> bool:
+    """Tell whether the file is the framework's text without markers, as older installers left it."""
+    return found is None and body.strip() != b"" and newline.to_lf(data).strip() == body.strip()
 
 
 def _find(data: bytes | None) -> block_.Block | None:

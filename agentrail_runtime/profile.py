@@ -69,13 +69,7 @@ def load(data: bytes, *, supported: Collection[str]) -> Profile:
         ProfileError: not a YAML mapping, or a value where a mapping must be; with line and column.
         IncompatibleError: a ``schema_version`` that is not supported, or the ``version`` of 1.x.
     """
-    if len(data) > _MAX_BYTES:
-        raise _error(f"too large (expected at most {_MAX_BYTES} bytes, got {len(data)})")
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise _error("not UTF-8", line, error.start - data.rfind(b"\n", 0, error.start)) from None
+    text = _decode(data)
     root = _compose(text)
     schema_version = _check_schema(root, supported)
     workflow = _get(root, "workflow")
@@ -86,6 +80,16 @@ def load(data: bytes, *, supported: Collection[str]) -> Profile:
         raise _node_error(value, "workflow.task_root (expected a path, got a collection)")
     task_root = None if value is None or _is_null(value) else value.value
     return Profile(text=text, root=root, schema_version=schema_version, task_root=task_root)
+
+
+def schema_version(data: bytes) -> str | None:
+    """Return the ``schema_version`` that the profile in `data` says, supported or not.
+
+    Raises:
+        ProfileError: not a YAML mapping in UTF-8.
+    """
+    node = _get(_compose(_decode(data)), "schema_version")
+    return node.value if isinstance(node, ScalarNode) else None
 
 
 def set_task_root(profile: Profile, task_root: str) -> tuple[bytes, Fragments]:
@@ -110,10 +114,7 @@ def restore(data: bytes, fragments: Fragments) -> bytes:
     Raises:
         ProfileError: `data` is no longer a YAML mapping in UTF-8.
     """
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError:
-        raise _error("not UTF-8") from None
+    text = _decode(data)
     is_crlf = "\r\n" in text
     for key, old, new in reversed(fragments):
         if not (key and new):
@@ -143,6 +144,16 @@ def _nodes_at(root: MappingNode | None, key: str) -> Iterator[Node]:
         yield from items[int(number[:-1]) : int(number[:-1]) + 1]
     elif node is not None:
         yield node
+
+
+def _decode(data: bytes) -> str:
+    if len(data) > _MAX_BYTES:
+        raise _error(f"too large (expected at most {_MAX_BYTES} bytes, got {len(data)})")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise _error("not UTF-8", line, error.start - data.rfind(b"\n", 0, error.start)) from None
 
 
 def _compose(text: str) -> MappingNode | None:

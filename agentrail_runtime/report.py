@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+from agentrail_runtime import PROFILE_SCHEMA_VERSIONS
 from agentrail_runtime.decision import Action
 from agentrail_runtime.document import Json
 from agentrail_runtime.errors import AgentRailError
@@ -134,6 +135,7 @@ def status_text(status: Status, *, style: Style, verbose: bool) -> list[str]:
     if source:
         route = source.kind if status.problem else f"{source.kind} {outcome.runtime_version}"
         lines.append(f"source     {route}, {source.digest[:19]}…")
+    lines.append(f"profile    {_profile(status)}")
     lines += _section("drift", status.drift, style)
     lines += _section("pending", status.pending, style)
     lines += _section("declined", status.undelivered, style)
@@ -145,6 +147,13 @@ def status_text(status: Status, *, style: Style, verbose: bool) -> list[str]:
     if verbose:
         lines += [_line(action, style) for action in outcome.actions]
     return lines
+
+
+def _profile(status: Status) -> str:
+    if status.profile is None:
+        return "says no schema_version"
+    is_supported = status.profile in PROFILE_SCHEMA_VERSIONS
+    return f"schema {status.profile}, {'supported' if is_supported else 'not supported'}"
 
 
 def _section(name: str, actions: Iterable[Action], style: Style) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 import sys
 import time
@@ -85,7 +86,7 @@ class Output:
 
 def wants_json(words: Sequence[str]) -> bool:
     """Tell whether the command line asks for JSON, before it is parsed or where it cannot be."""
-    is_named = any(pair == ("--format", "json") for pair in zip(words, words[1:], strict=False))
+    is_named = any(pair == ("--format", "json") for pair in itertools.pairwise(words))
     return is_named or "--json" in words or "--format=json" in words
 
 

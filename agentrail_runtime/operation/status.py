@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import NamedTuple
 
 from agentrail_runtime import planner
 from agentrail_runtime.decision import Action
+from agentrail_runtime.entry import PROFILE_PATH
 from agentrail_runtime.errors import AgentRailError
 from agentrail_runtime.operation import verify as verify_
 from agentrail_runtime.operation.install import Options, plan
 from agentrail_runtime.outcome import Outcome
-from agentrail_runtime.session import opened
+from agentrail_runtime.session import Session, opened
 
 
 class Status(NamedTuple):
@@ -18,10 +20,12 @@ class Status(NamedTuple):
 
     `outcome` is of the plan that an install would follow, or of the receipt alone where no plan could
     be made; then `problem` says why. `drift` are the delivered files that are not as delivered.
+    `profile` is the profile's ``schema_version``, None where it says none or cannot be read.
     """
 
     outcome: Outcome
     drift: tuple[Action, ...]
+    profile: str | None
     problem: AgentRailError | None = None
 
     @property
@@ -64,8 +68,17 @@ def status(target: str, options: Options) -> Status:
             task_root=receipt.task_root,
             notices=tuple(session.notices),
         )
+        profile = _profile_schema(session)
     try:
         outcome = plan(target, options)
     except AgentRailError as error:
-        return Status(outcome=recorded, drift=drift, problem=error)
-    return Status(outcome=outcome._replace(command="status"), drift=drift)
+        return Status(outcome=recorded, drift=drift, profile=profile, problem=error)
+    return Status(outcome=outcome._replace(command="status"), drift=drift, profile=profile)
+
+
+def _profile_schema(session: Session) -> str | None:
+    from agentrail_runtime.profile import schema_version
+
+    with suppress(FileNotFoundError, AgentRailError):
+        return schema_version(session.target.read(PROFILE_PATH))
+    return None

@@ -19,7 +19,7 @@ DEFAULT_TIMEOUT = 30.0
 
 
 def locate(path: str) -> str:
-    """Return the absolute root of the target that `path` names.
+    """Return the absolute root of the target that `path` names, which need not exist yet.
 
     A directory in an installed repository stands for the repository; the search upwards ends at a
     directory that holds a ``.git``.
@@ -38,6 +38,8 @@ def locate(path: str) -> str:
         raise TargetError(
             f"{path}: lies in git's own directory", paths=[path], hint="name the repository itself"
         )
+    if not os.path.isdir(root):
+        return root
     above = root
     while True:
         if _is_marked(above):

@@ -84,7 +84,8 @@ def run(command: click.Command, words: Sequence[str], *, name: str) -> int:
         output.fail(error)
         return error.code
     except click.ClickException as error:
-        return _usage(error, output, name=name)
+        named = (word for word in words if word in _COMMANDS)
+        return _usage(error, output, command=next(named, command.name or name))
     except (click.Abort, KeyboardInterrupt):
         output.fail(AgentRailError("interrupted; the target is as it was"), code=_INTERRUPTED)
         return _INTERRUPTED
@@ -96,10 +97,9 @@ def run(command: click.Command, words: Sequence[str], *, name: str) -> int:
         return _INTERNAL_ERROR
 
 
-def _usage(error: click.ClickException, output: Output, *, name: str) -> int:
+def _usage(error: click.ClickException, output: Output, *, command: str) -> int:
     if output.format == "json":
-        context = error.ctx if isinstance(error, click.UsageError) else None
-        output.command = (context and context.command.name) or name
+        output.command = command
         output.fail(UsageError(error.format_message()))
     else:
         error.show()

@@ -69,7 +69,9 @@ def parse(data: bytes, *, name: str) -> tuple[bytes, bytes]:
     block = find(data)
     if block is not None:
         return block.body, block.style
-    return newline.to_lf(data), b"<" if name.endswith((".md", ".html")) else b"#"
+    body = newline.to_lf(data)
+    style = b"<" if name.endswith((".md", ".html")) else b"#"
+    return body if body.endswith(b"\n") or not body else body + b"\n", style
 
 
 def put(data: bytes | None, body: bytes, *, style: bytes) -> bytes:
@@ -77,7 +79,7 @@ def put(data: bytes | None, body: bytes, *, style: bytes) -> bytes:
 
     Args:
         data: the file's bytes, or None for a file that is absent.
-        body: the text to stand between the markers, in LF.
+        body: the text to stand between the markers, in LF, with a final newline or empty.
         style: ``b"<"`` for HTML comments, ``b"#"`` for hash comments; a block that is there keeps its
             own.
 
@@ -108,10 +110,11 @@ def remove(data: bytes) -> bytes | None:
     if not before and after in (b"\n", b"\r\n"):
         return None
     if not after:
-        return before[: -2 if before.endswith(b"\r\n") else -1]
+        glue = 2 if newline.uses_crlf(data[block.start : block.stop]) else 1
+        return before[:-glue] if before else before
     return before + re.sub(rb"\A[ \t]*\r?\n", b"", after)
 
 
 def _render(body: bytes, style: bytes) -> bytes:
     begin, end = _STYLES[style]
-    return begin + body + (b"" if body.endswith(b"\n") or not body else b"\n") + end
+    return begin + body + end

@@ -8,10 +8,15 @@ however deep or broken it is.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 Json: TypeAlias = dict[str, Any]
+
+
+_SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
+_MAX_DIGITS: Final = 10
 
 
 class DocumentError(ValueError):
@@ -30,13 +35,22 @@ def load(data: bytes) -> Json:
         DocumentError: not UTF-8, not JSON, not an object, a key twice, or nested too deep.
     """
     try:
-        value = json.loads(data.decode("utf-8"), object_pairs_hook=_unique)
+        text = data.decode("utf-8")
+        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_number)
+        if _SURROGATE.search(text):
+            dump(value)
     except UnicodeDecodeError as error:
         raise DocumentError(f"not UTF-8 (byte {error.start})") from None
+    except UnicodeEncodeError:
+        raise DocumentError("half a character (a lone surrogate) in a text") from None
     except json.JSONDecodeError as error:
         raise DocumentError(f"not JSON: {error.msg} (line {error.lineno})") from None
     except RecursionError:
         raise DocumentError("nested too deep") from None
+    except DocumentError:
+        raise
+    except ValueError:
+        raise DocumentError("a number of too many digits") from None
     if not isinstance(value, dict):
         raise DocumentError(f"expected an object, got {_kind(value)}")
     return value
@@ -75,7 +89,7 @@ def schema_window(text: str, *, major: int) -> bool:
         DocumentError: `text` is not a version.
     """
     head = text.partition(".")[0]
-    if not (head.isascii() and head.isdigit()):
+    if not (head.isascii() and head.isdigit() and len(head) < _MAX_DIGITS):
         raise DocumentError(f"schema_version: expected major.minor, got {text!r}")
     return int(head) == major
 
@@ -83,6 +97,10 @@ def schema_window(text: str, *, major: int) -> bool:
 def rest(value: Json, known: Sequence[str]) -> Json:
     """Return the keys of `value` that are not in `known`: those of a newer writer, to be kept."""
     return {key: value[key] for key in value if key not in known}
+
+
+def _no_number(text: str) -> None:
+    raise DocumentError(f"{text} is no number in JSON")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> Json:

@@ -32,7 +32,7 @@ STATE_PATH: Final = RelPath(".agentrail/state")
 
 _PATH_BYTES: Final = 1024
 _NAME_BYTES: Final = 255
-_FORBIDDEN = re.compile(r'[\x00-\x1f\x7f<>:"|?*\\]')
+_FORBIDDEN = re.compile(r'[\x00-\x1f\x7f-\x9f<>:"|?*\\]')
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³]) *(?:\.|$)", re.I)
 # HFS+ ignores these code points in names, so that ".g<U+200C>it" opens ".git" there.
 _IGNORABLE = dict.fromkeys(
@@ -96,6 +96,13 @@ def _shown(text: str) -> str:
     return readable if len(readable) <= 120 else f"{readable[:100]}… ({len(text)} characters)"
 
 
+def with_bit(mode: int, *, executable: bool | None) -> int:
+    """Return permission bits with the executable bit set for whoever may read, cleared, or as it is."""
+    if executable is None:
+        return mode
+    return mode | (mode & 0o444) >> 2 if executable else mode & ~0o111
+
+
 def parents(path: str) -> Iterator[RelPath]:
     """Yield the directories above `path`, the nearest first, without the root."""
     while "/" in path:
@@ -105,7 +112,9 @@ def parents(path: str) -> Iterator[RelPath]:
 
 def collision_key(path: str) -> str:
     """Return what is equal for two paths that a case- or form-folding file system takes for one."""
-    return path.lower() if path.isascii() else unicodedata.normalize("NFC", path).casefold()
+    if path.isascii():
+        return path.lower()
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", path).casefold())
 
 
 def collisions(paths: Iterable[str]) -> list[str]:
@@ -276,16 +285,18 @@ def load_index(data: bytes) -> Index:
     findings += [
         f"{entry.path}: belongs to the installer"
         for entry in entries
-        if _is_reserved(collision_key(entry.path))
+        if is_reserved(collision_key(entry.path))
     ]
     if findings:
         raise DocumentError("\n".join(findings))
     versions = document.field(value, "profile_schema_versions", list, default=["2.0.0"])
+    if not all(isinstance(version, str) for version in versions):
+        raise DocumentError("profile_schema_versions: expected texts")
     return Index(
         schema_version=schema,
         runtime_version=document.field(value, "runtime_version", str),
         release_seq=document.field(value, "release_seq", int, default=0),
-        profile_schema_versions=tuple(str(version) for version in versions),
+        profile_schema_versions=tuple(versions),
         entries=tuple(sorted(entries, key=lambda entry: entry.path)),
         metadata=metadata,
         task_root=document.field(value, "task_root", str, default=None),
@@ -293,14 +304,27 @@ def load_index(data: bytes) -> Index:
     )
 
 
-def _is_reserved(key: str) -> bool:
-    ours = (RECEIPT_PATH, GITIGNORE_PATH, STATE_PATH, INDEX_NAME, SIGNATURE_NAME)
-    return key in ours or key.startswith(STATE_PATH + "/")
+def parse_task_root(text: str) -> RelPath:
+    """Return `text` as the directory that task records are kept in.
+
+    Raises:
+        PathError: not a path below the target, or one that the installer keeps for itself.
+    """
+    path = parse_path(text.rstrip("/"))
+    if path.lower() != STATE_ROOT and is_reserved(collision_key(path)):
+        raise PathError(f"{path}: belongs to the installer")
+    return path
+
+
+def is_reserved(key: str) -> bool:
+    """Tell whether a path, as its `collision_key`, is one of the installer's own."""
+    ours = (STATE_ROOT, RECEIPT_PATH, GITIGNORE_PATH, STATE_PATH, INDEX_NAME, SIGNATURE_NAME)
+    return key in ours or key.startswith((STATE_PATH + "/", RECEIPT_PATH + "/", GITIGNORE_PATH + "/"))
 
 
 def _load_entries(value: Json, key: str, findings: list[str]) -> Iterator[Entry]:
-    rows = value.get(key, []) if key == "metadata" else document.field(value, key, list)
-    for number, row in enumerate(rows if isinstance(rows, list) else [rows]):
+    rows = document.field(value, key, list, default=... if key == "entries" else ())
+    for number, row in enumerate(rows):
         place = f"{key}[{number}]"
         try:
             if not isinstance(row, dict):

@@ -211,7 +211,9 @@ def _identifier(text: object) -> str:
 
 
 def _directory(text: object) -> RelPath:
+    if not isinstance(text, str):
+        raise DocumentError(f"made_directories: expected a path, got {text!r}")
     try:
-        return parse_path(str(text))
+        return parse_path(text)
     except PathError as error:
         raise DocumentError(f"made_directories: {error}") from None

@@ -7,7 +7,7 @@ Pure over a listing of the repository. Schema 1.0.0 has includes, seeds and excl
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 import yaml
@@ -78,10 +78,7 @@ def load(text: str) -> Manifest:
         ManifestError: naming every finding with its line.
     """
     root = _compose(text)
-    findings: list[str] = []
-    values: dict[str, Node] = {}
-    for key, node in root.value:
-        values[key.value] = node
+    values = {key.value: node for key, node in root.value if isinstance(key, ScalarNode)}
     version = values.get("schema_version")
     schema = version.value if isinstance(version, ScalarNode) else ""
     if schema not in _KEYS:
@@ -89,25 +86,39 @@ def load(text: str) -> Manifest:
             f"{MANIFEST_NAME}: schema_version not supported "
             f"(expected {' or '.join(_KEYS)}, got {schema or 'none'})"
         )
-    findings += [
-        _at(key, f"unknown key {key.value!r}")
-        for key, _ in root.value
-        if key.value not in _KEYS[schema]
-    ]
-    findings += [f"{MANIFEST_NAME}: {key} is missing" for key in _REQUIRED if key not in values]
-    lists = {key: tuple(_items(values.get(key), key, findings)) for key in _LISTS_1_1}
+    findings = [*_key_findings(root, values, _KEYS[schema])]
     output_root = values.get("output_root")
-    if output_root is not None:
+    if isinstance(output_root, ScalarNode):
         _check_path(output_root, output_root.value, findings)
+    elif output_root is not None:
+        findings.append(_at(output_root, "output_root: expected a path"))
+    lists = {key: tuple(_items(values.get(key), key, findings)) for key in _LISTS_1_1}
+    _check_items(lists, findings)
+    if findings or output_root is None:
+        raise ManifestError("\n".join(findings), paths=[MANIFEST_NAME])
+    return Manifest(schema_version=schema, output_root=RelPath(output_root.value), **lists)
+
+
+def _key_findings(
+    root: MappingNode, values: Mapping[str, Node], known: Collection[str]
+) -> Iterator[str]:
+    for key, _ in root.value:
+        if not isinstance(key, ScalarNode):
+            yield _at(key, "unknown key")
+        elif key.value not in known:
+            yield _at(key, f"unknown key {key.value!r}")
+    for name in _REQUIRED:
+        if name not in values:
+            yield f"{MANIFEST_NAME}: {name} is missing"
+
+
+def _check_items(lists: Mapping[str, tuple[Item, ...]], findings: list[str]) -> None:
     for key in ("include_paths", "block_files", "profile_files", "exclude_paths"):
         for item in lists[key]:
             _check_path(item, item.text.rstrip("/"), findings)
     for item in lists["seed_files"]:
         for path in _seed(item):
             _check_path(item, path, findings)
-    if findings or output_root is None:
-        raise ManifestError("\n".join(findings), paths=[MANIFEST_NAME])
-    return Manifest(schema_version=schema, output_root=RelPath(output_root.value), **lists)
 
 
 def select(manifest: Manifest, listing: Iterable[str]) -> list[Selected]:
@@ -193,7 +204,7 @@ def _compose(text: str) -> MappingNode:
         mark = error.problem_mark
         place = f"{MANIFEST_NAME}:{mark.line + 1}:{mark.column + 1}" if mark else MANIFEST_NAME
         raise ManifestError(f"{place}: not valid YAML: {error.problem}") from None
-    except (yaml.YAMLError, RecursionError) as error:
+    except (yaml.YAMLError, RecursionError, ValueError, OverflowError) as error:
         raise ManifestError(f"{MANIFEST_NAME}: not valid YAML: {error}") from None
     if not isinstance(root, MappingNode):
         raise ManifestError(f"{MANIFEST_NAME}:1: expected a mapping at the top level")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from difflib import SequenceMatcher
+from typing import NamedTuple
 
 from agentrail_runtime import newline
 
@@ -26,15 +26,8 @@ def merge(base: bytes, current: bytes, incoming: bytes) -> bytes | None:
     sides = [newline.to_lf(side).splitlines(keepends=True) for side in (base, current, incoming)]
     if not _is_affordable(*sides):
         return None
-    merged: list[bytes] = []
-    for old, ours, theirs in _chunks(*sides):
-        if ours == theirs or theirs == old:
-            merged += ours
-        elif ours == old:
-            merged += theirs
-        else:
-            return None
-    return newline.like(current, b"".join(merged))
+    lines = _join(*sides)
+    return None if lines is None else newline.like(current, b"".join(lines))
 
 
 Lines = list[bytes]
@@ -50,20 +43,83 @@ def _is_affordable(base: Lines, ours: Lines, theirs: Lines) -> bool:
     )
 
 
-def _chunks(base: Lines, ours: Lines, theirs: Lines) -> Iterator[tuple[Lines, Lines, Lines]]:
-    """Yield the texts cut at the lines that all three have in common (Khanna, Kunal, Pierce 2007)."""
-    at_base = at_ours = at_theirs = 0
-    our_line, their_line = _matches(base, ours), _matches(base, theirs)
-    for line in sorted(our_line.keys() & their_line.keys()):
-        ours_at, theirs_at = our_line[line], their_line[line]
-        yield base[at_base:line], ours[at_ours:ours_at], theirs[at_theirs:theirs_at]
-        same = base[line : line + 1]
-        yield same, same, same
-        at_base, at_ours, at_theirs = line + 1, ours_at + 1, theirs_at + 1
-    yield base[at_base:], ours[at_ours:], theirs[at_theirs:]
+class _Hunk(NamedTuple):
+    """Lines `start`:`stop` of the base, and what one side has in their place."""
+
+    start: int
+    stop: int
+    lines: Lines
 
 
-def _matches(base: Lines, side: Lines) -> dict[int, int]:
-    """Return which line of `side` each line of `base` that is still there has become."""
-    blocks = SequenceMatcher(None, base, side, autojunk=False).get_matching_blocks()
-    return {start + n: at + n for start, at, size in blocks for n in range(size)}
+def _join(base: Lines, ours: Lines, theirs: Lines) -> Lines | None:
+    """Return the lines with both sides' hunks in place; None where hunks that touch differ."""
+    merged: Lines = []
+    done = 0
+    sides = (_hunks(base, ours), _hunks(base, theirs))
+    for start, stop in _ranges(base, [*sides[0], *sides[1]]):
+        texts = [_text(base, hunks, start, stop) for hunks in sides]
+        changed = [text for text in texts if text is not None]
+        if len(changed) == 2 and changed[0] != changed[1]:
+            return None
+        merged += base[done:start] + changed[0]
+        done = stop
+    return merged + base[done:]
+
+
+def _ranges(base: Lines, hunks: list[_Hunk]) -> list[tuple[int, int]]:
+    """Return the ranges of base lines that hunks cover, those that overlap or touch as one."""
+    ranges: list[tuple[int, int]] = []
+    last: Lines = []
+    for hunk in sorted(hunks, key=lambda hunk: (hunk.start, hunk.stop)):
+        if ranges and _touch(base[ranges[-1][1] : hunk.start], last, hunk.lines):
+            ranges[-1] = (ranges[-1][0], max(ranges[-1][1], hunk.stop))
+        else:
+            ranges.append((hunk.start, hunk.stop))
+        last = hunk.lines
+    return ranges
+
+
+def _touch(between: Lines, before: Lines, after: Lines) -> bool:
+    """Tell whether two hunks are one: nothing between them, or blank lines and a line in common.
+
+    The latter is the same paragraph added by both sides, which git would put there twice.
+    """
+    if any(line.strip() for line in between):
+        return False
+    return not between or bool({line for line in before if line.strip()} & {*after})
+
+
+def _text(base: Lines, hunks: list[_Hunk], start: int, stop: int) -> Lines | None:
+    """Return what a side has in place of ``base[start:stop]``; None where it changed nothing there."""
+    inside = [hunk for hunk in hunks if start <= hunk.start and hunk.stop <= stop]
+    text: Lines = []
+    for hunk in inside:
+        text += base[start : hunk.start] + hunk.lines
+        start = hunk.stop
+    return text + base[start:stop] if inside else None
+
+
+def _hunks(base: Lines, side: Lines) -> list[_Hunk]:
+    """Return the changes from `base` to `side`.
+
+    An insertion or a deletion that could as well stand further down does: so the same change on both
+    sides is the same hunk, whichever of two equal lines the matcher took.
+    """
+    hunks: list[_Hunk] = []
+    limit = len(base)
+    for tag, i1, i2, j1, j2 in reversed(
+        SequenceMatcher(None, base, side, autojunk=False).get_opcodes()
+    ):
+        if tag == "equal":
+            continue
+        while i2 < limit and (
+            (i1 == i2 and side[j1] == base[i2]) or (j1 == j2 and base[i1] == base[i2])
+        ):
+            i1, i2, j1, j2 = i1 + 1, i2 + 1, j1 + 1, j2 + 1
+        if hunks and hunks[-1].start == i2:
+            after = hunks.pop()
+            hunks.append(_Hunk(i1, after.stop, side[j1:j2] + after.lines))
+        else:
+            hunks.append(_Hunk(i1, i2, side[j1:j2]))
+        limit = i1
+    return hunks[::-1]

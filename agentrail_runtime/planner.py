@@ -30,6 +30,7 @@ from agentrail_runtime.entry import (
     RelPath,
     State,
     parents,
+    with_bit,
 )
 from agentrail_runtime.errors import UnsafePathError
 from agentrail_runtime.ownership import managed
@@ -249,11 +250,18 @@ def _rename(old: Side, new: Side, rules: Rules) -> Iterator[tuple[RelPath, Decis
         path=new.path,
         before=new.state,
         content=partial(rules.texts.current, old.path),
-        executable=new.entry.executable,
+        mode=_carried_mode(old, new.entry, rules),
     )
     reason = f"renamed from {old.path}, with the local edit"
     yield new.path, report(new, "create", reason, change=change, record=record)
     yield old.path, drop(old, f"renamed to {new.path}")
+
+
+def _carried_mode(old: Side, entry: Entry, rules: Rules) -> int:
+    """Return the permission bits of a renamed file: its own, but for what the framework changed."""
+    was = old.record.executable if old.record else False
+    is_theirs = rules.has_modes and old.state.is_executable != was
+    return with_bit(old.state.mode & 0o777, executable=None if is_theirs else entry.executable)
 
 
 def _own_files(receipt: Receipt, inspect: Inspect, rules: Rules) -> Iterator[Change]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
-from typing import Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
@@ -20,7 +20,6 @@ from agentrail_runtime.errors import IncompatibleError, ProfileError
 _MAX_BYTES: Final = 1_000_000
 _ROOT_LISTS: Final = ("source_roots", "artifacts")
 _PROPERTIES = re.compile(r"(?:[&!]\S*\s+)*")
-_ALIAS = re.compile(r"\s*:\s*(\*[^\s,\]}]+)")
 
 Fragments: TypeAlias = list[list[str | None]]
 """What was replaced: ``[key, old text or None where inserted, new text]``, for `restore`."""
@@ -38,16 +37,32 @@ class Profile(NamedTuple):
     task_root: str | None
 
 
+class _Alias(ScalarNode):
+    """A scalar that stands elsewhere: with the marks of the alias, not of the anchored node."""
+
+    def __init__(self, anchored: ScalarNode, event: Any) -> None:
+        super().__init__(anchored.tag, anchored.value, event.start_mark, event.end_mark)
+        self.anchored = anchored
+
+
+class _Loader(yaml.SafeLoader):
+    """Composes aliases of scalars as nodes of their own, so that they can be told and replaced."""
+
+    def compose_node(self, parent: Node | None, index: int) -> Node | None:
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        node = super().compose_node(parent, index)
+        if isinstance(event, yaml.AliasEvent) and isinstance(node, ScalarNode):
+            return _Alias(node, event)
+        return node
+
+
 class _Edit(NamedTuple):
+    """A scalar that is to change; `node` is None where one is to be inserted into `holders`' last."""
+
     key: str
     value: str
     node: ScalarNode | None
-    after: int
-    """Where the key ends, in characters; 0 for an item of a list."""
-
-    @property
-    def is_alias(self) -> bool:
-        return self.node is not None and self.node.start_mark.index < self.after
+    holders: tuple[Node, ...]
 
 
 class _Splice(NamedTuple):
@@ -104,7 +119,13 @@ def set_task_root(profile: Profile, task_root: str) -> tuple[bytes, Fragments]:
     edits = [] if profile.task_root == task_root else [*_edits(profile, task_root)]
     splices = _splices(profile, edits)
     text = _apply(profile.text, splices)
-    _check_only(profile, text, {edit.key for edit in edits}, task_root)
+    shared = _shared(profile.root)
+    is_alone = not any(id(holder) in shared for edit in edits for holder in edit.holders)
+    if not (is_alone and _differs_only(profile, text, {edit.key for edit in edits}, task_root)):
+        raise _error(
+            "workflow.task_root cannot be changed without changing something else",
+            hint=f"set workflow.task_root to {task_root} by hand, then run the command again",
+        )
     return text.encode(), [[splice.key, splice.old, splice.text] for splice in splices]
 
 
@@ -158,15 +179,17 @@ def _decode(data: bytes) -> str:
 
 def _compose(text: str) -> MappingNode | None:
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        node = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         what = f"not valid YAML: {error.problem or error.context}"
         raise (_error(what, mark.line + 1, mark.column + 1) if mark else _error(what)) from None
     except yaml.reader.ReaderError as error:
         before = text[: error.position]
-        what = f"not valid YAML: the character U+{ord(str(error.character)):04X} is not allowed"
+        what = f"not valid YAML: the character U+{error.character:04X} is not allowed"
         raise _error(what, before.count("\n") + 1, len(before.rpartition("\n")[2]) + 1) from None
+    except (ValueError, OverflowError) as error:
+        raise _error(f"not valid YAML: {error}") from None
     except RecursionError:
         raise _error("nested too deep") from None
     if node is None or (isinstance(node, ScalarNode) and not node.value and not node.style):
@@ -223,56 +246,59 @@ def _is_null(node: Node) -> bool:
 
 
 def _edits(profile: Profile, task_root: str) -> Iterator[_Edit]:
-    """Yield the scalars that are to change; `node` is None where one is to be inserted."""
+    """Yield the scalars that are to change."""
     root, old = profile.root, profile.task_root or FORMER_TASK_ROOT
-    yield _edit(_get(root, "workflow"), "task_root", "workflow.task_root", task_root)
-    runtime_root = _get(root, "workflow", "runtime_root")
-    if isinstance(runtime_root, ScalarNode) and runtime_root.value == old:
-        yield _edit(_get(root, "workflow"), "runtime_root", "workflow.runtime_root", task_root)
+    workflow, paths = _get(root, "workflow"), _get(root, "paths")
+    holders = () if workflow is None else (workflow,)
+    yield _Edit("workflow.task_root", task_root, _scalar_at(workflow, "task_root"), holders)
+    runtime_root = _scalar_at(workflow, "runtime_root")
+    if runtime_root is not None and runtime_root.value == old:
+        yield _Edit("workflow.runtime_root", task_root, runtime_root, holders)
     for name in _ROOT_LISTS:
-        listed = _get(root, "paths", name)
+        listed = _get(paths, name)
         for number, item in enumerate(listed.value if isinstance(listed, SequenceNode) else ()):
             if isinstance(item, ScalarNode) and item.value in (old, old + "/"):
                 value = task_root + item.value[len(old) :]
-                yield _Edit(key=f"paths.{name}[{number}]", value=value, node=item, after=0)
+                lists = tuple(node for node in (paths, listed) if node is not None)
+                yield _Edit(f"paths.{name}[{number}]", value, item, lists)
 
 
-def _edit(mapping: Node | None, name: str, key: str, value: str) -> _Edit:
-    pairs = mapping.value if isinstance(mapping, MappingNode) else ()
-    for label, node in reversed(pairs):
-        if label.value == name:
-            return _Edit(key=key, value=value, node=node, after=label.end_mark.index)
-    return _Edit(key=key, value=value, node=None, after=0)
+def _scalar_at(node: Node | None, key: str) -> ScalarNode | None:
+    value = _get(node, key)
+    return value if isinstance(value, ScalarNode) else None
 
 
 def _splices(profile: Profile, edits: list[_Edit]) -> list[_Splice]:
-    """Return the splices of `edits` in order; scalars that are one by an anchor are edited once."""
-    splices: dict[int, _Splice] = {}
-    anchors = {edit.node.start_mark.index for edit in edits if edit.node and not edit.is_alias}
-    for edit in edits:
-        if edit.node is None:
-            splice = _insertion(profile, edit.value)
-        elif not edit.is_alias:
-            splice = _replacement(profile.text, edit)
-        elif edit.node.start_mark.index in anchors:
+    """Return the splices of `edits` in order; an alias of a scalar that is edited follows by itself."""
+    edited = {id(edit.node) for edit in edits}
+    splices = [
+        _insertion(profile, edit.value)
+        if edit.node is None
+        else _replacement(profile.text, edit.node, edit)
+        for edit in edits
+        if not (isinstance(edit.node, _Alias) and id(edit.node.anchored) in edited)
+    ]
+    return sorted(splices, key=lambda splice: splice.start)
+
+
+def _shared(root: Node | None) -> set[int]:
+    """Return the ids of the collections that aliases refer to, so that they stand in several places."""
+    seen: set[int] = set()
+    shared: set[int] = set()
+    todo = [root] if root is not None else []
+    while todo:
+        node = todo.pop()
+        if isinstance(node, ScalarNode):
             continue
+        if id(node) in seen:
+            shared.add(id(node))
         else:
-            splice = _alias_replacement(profile.text, edit)
-        splices.setdefault(splice.start, splice)
-    return [splices[start] for start in sorted(splices)]
+            seen.add(id(node))
+            todo += [child for _, child in _children("", node)]
+    return shared
 
 
-def _alias_replacement(text: str, edit: _Edit) -> _Splice:
-    """Return the splice that puts the value in place of ``*alias``, so the anchor stays as it is."""
-    alias = _ALIAS.match(text, edit.after)
-    start, stop = alias.span(1) if alias else (edit.after, edit.after)
-    new = _scalar(edit.value, None)
-    return _Splice(start=start, stop=stop, text=new, key=edit.key, old=text[start:stop])
-
-
-def _replacement(text: str, edit: _Edit) -> _Splice:
-    node = edit.node
-    assert node is not None
+def _replacement(text: str, node: ScalarNode, edit: _Edit) -> _Splice:
     start, stop = node.start_mark.index, node.end_mark.index
     prefix = _PROPERTIES.match(text, start, stop)
     start = prefix.end() if prefix else start
@@ -293,11 +319,17 @@ def _insertion(profile: Profile, task_root: str) -> _Splice:
         glue = "" if not text.strip("\ufeff") or text.endswith("\n") else eol
         return _new_key(len(text), f"{glue}workflow:{eol}  task_root: {value}{eol if not glue else ''}")
     if workflow is None:
+        if _merged(root, "workflow") is not None:
+            return _new_key(0, "")  # a section of our own would hide the merged one
         if root.flow_style:
             return _new_key(_inside(text, root), _item(root, f"workflow: {{task_root: {value}}}"))
         return _new_key(root.value[0][0].start_mark.index, f"workflow:{eol}  task_root: {value}{eol}")
     if not isinstance(workflow, MappingNode):
-        return _new_key(workflow.start_mark.index, f" {{task_root: {value}}}")
+        start, stop = workflow.start_mark.index, workflow.end_mark.index
+        if text[start:stop].lower() not in ("", "~", "null"):
+            return _new_key(start, "")  # a tag or an anchor stands there: nothing that can be replaced
+        flow = f"{'' if start < stop else ' '}{{task_root: {value}}}"
+        return _Splice(start, stop, flow, "workflow.task_root", text[start:stop])
     if workflow.flow_style:
         return _new_key(_inside(text, workflow), _item(workflow, f"task_root: {value}"))
     first = workflow.value[0][0].start_mark
@@ -339,23 +371,15 @@ def _apply(text: str, splices: list[_Splice]) -> str:
     return text
 
 
-def _check_only(profile: Profile, text: str, keys: Collection[str], task_root: str) -> None:
-    """Make sure that `text` differs from the profile in the values of `keys` alone."""
+def _differs_only(profile: Profile, text: str, keys: Collection[str], task_root: str) -> bool:
+    """Tell whether `text` differs from the profile in the values of `keys` alone."""
     try:
         edited = _compose(text)
-        value = _get(edited, "workflow", "task_root")
-        is_exact = (
-            value is not None
-            and value.value == task_root
-            and _outline(edited, keys) == _outline(profile.root, keys)
-        )
     except ProfileError:
-        is_exact = False
-    if not is_exact:
-        raise _error(
-            "workflow.task_root cannot be changed without changing something else",
-            hint=f"set workflow.task_root to {task_root} by hand, then run the command again",
-        )
+        return False
+    value = _scalar_at(_get(edited, "workflow"), "task_root")
+    is_set = value is not None and value.value == task_root
+    return is_set and _outline(edited, keys) == _outline(profile.root, keys)
 
 
 def _outline(root: MappingNode | None, keys: Collection[str]) -> list[object]:
@@ -382,7 +406,11 @@ def _children(key: str, node: Node) -> Iterator[tuple[str, Node]]:
             yield f"{key}[{number}]", item
     else:
         for name, value in node.value:
-            yield f"{key}.{name.value}".lstrip("."), value
+            if isinstance(name, ScalarNode):
+                yield f"{key}.{name.value}".lstrip("."), value
+            else:
+                yield f"{key}?", name
+                yield f"{key}?.", value
 
 
 def _error(

@@ -164,6 +164,7 @@ def _load_record(row: object, number: int) -> Record:
     path = parse_entry_path(row, place=place)
     if (collision_key(path) + "/").startswith((STATE_PATH + "/", RECEIPT_PATH + "/")):
         raise DocumentError(f"{place}.path: {path}: belongs to the installer")
+    _check_restore(row, place=place)
     delivered = row.get("sha256") is not None
     return Record(
         path=path,
@@ -175,6 +176,16 @@ def _load_record(row: object, number: int) -> Record:
         declined=parse_digest(row, "declined", place=place) if "declined" in row else None,
         extra=document.rest(row, _RECORD_KEYS),
     )
+
+
+def _check_restore(row: Json, *, place: str) -> None:
+    """Make sure that the profile's old values are rows of key, old text (or null) and new text."""
+    for number, fragment in enumerate(document.field(row, "restore", list, place=place, default=[])):
+        is_row = isinstance(fragment, list) and len(fragment) == 3
+        if not (is_row and all(isinstance(text, str) for text in (fragment[0], fragment[2]))):
+            raise DocumentError(f"{place}.restore[{number}]: expected [key, old, new]")
+        if not isinstance(fragment[1], str | None):
+            raise DocumentError(f"{place}.restore[{number}]: expected a text or null")
 
 
 def _blob(row: Json, *, place: str) -> str:

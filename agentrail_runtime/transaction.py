@@ -15,7 +15,7 @@ from typing import NamedTuple
 from agentrail_runtime import journal as journal_
 from agentrail_runtime.decision import Change
 from agentrail_runtime.document import DocumentError
-from agentrail_runtime.entry import STATE_PATH, RelPath, State, parents, sha256
+from agentrail_runtime.entry import STATE_PATH, STATE_ROOT, RelPath, State, parents, sha256, with_bit
 from agentrail_runtime.errors import RecoveryError, StalePlanError, TargetError
 from agentrail_runtime.journal import (
     JOURNAL_PATH,
@@ -119,6 +119,9 @@ def _read_record(target: Target, name: str) -> Journal | None:
 
 def is_hot(target: Target) -> bool:
     """Tell whether a run is under way on the target or was killed there."""
+    for directory in (STATE_ROOT, STATE_PATH):
+        if target.is_directory(directory) and not target.names(directory):
+            return True
     if {"journal", "lock"} & {*target.names(STATE_PATH)}:
         return True
     return any(_is_leftover(target, name) for name in target.names(STASH_PATH))
@@ -248,7 +251,7 @@ class _Run:
     def _stage(self, number: int, change: Change, data: bytes) -> Image:
         mode = change.mode
         if mode is None and change.before.kind == "file":
-            mode = _with_bit(change.before.mode & 0o777, executable=change.executable)
+            mode = with_bit(change.before.mode & 0o777, executable=change.executable)
         is_exact = mode is not None
         if mode is None:
             mode = 0o777 if change.executable else 0o666
@@ -357,13 +360,6 @@ def _deliver(change: Change, texts: list[bytes], deliveries: list[Delivery]) -> 
         offset = deliveries[-1].offset + deliveries[-1].size if deliveries else 0
         deliveries.append(Delivery(sha256(text), offset, len(text)))
         texts.append(text)
-
-
-def _with_bit(mode: int, *, executable: bool | None) -> int:
-    """Return `mode` with the executable bit set for whoever may read, cleared, or left alone."""
-    if executable is None:
-        return mode
-    return mode | (mode & 0o444) >> 2 if executable else mode & ~0o111
 
 
 def _above(path: str) -> RelPath:

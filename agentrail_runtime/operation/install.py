@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 from agentrail_runtime import planner, transaction
 from agentrail_runtime import source as source_
 from agentrail_runtime.decision import Policy, Rules
-from agentrail_runtime.entry import PathError, RelPath, parse_path
+from agentrail_runtime.entry import PathError, RelPath, parse_task_root
 from agentrail_runtime.errors import (
     ConflictError,
     IncompatibleError,
@@ -188,7 +188,7 @@ class _Run:
             texts=self._texts,
             policy=self._options.on_conflict,
             has_modes=self._target.has_modes(),
-            task_root=None if wanted is None else parse_task_root(wanted),
+            task_root=None if wanted is None else _task_root(wanted),
             installed_task_root=self._receipt.task_root if self._receipt else None,
             profile_schema_versions=self._bundle.index.profile_schema_versions,
             shipped_task_root=self._bundle.index.task_root,
@@ -273,14 +273,14 @@ class _Run:
         return notices
 
 
-def parse_task_root(text: str) -> RelPath:
-    """Return a task root as given by the user.
+def _task_root(text: str) -> RelPath:
+    """Return the task root that the user asked for.
 
     Raises:
-        TargetError: it is not a path below the target.
+        TargetError: it is not a path below the target, or one of the installer's own.
     """
     try:
-        return parse_path(text.rstrip("/"))
+        return parse_task_root(text)
     except PathError as error:
         raise TargetError(
             f"--task-root: {error}", paths=[text], hint="name a directory below the repository"

@@ -19,6 +19,7 @@ from agentrail_runtime.decision import (
     report,
 )
 from agentrail_runtime.entry import git_blob, sha256
+from agentrail_runtime.errors import SourceError
 from agentrail_runtime.ownership.managed import decline
 from agentrail_runtime.receipt import Record
 
@@ -30,7 +31,11 @@ def decide(side: Side, rules: Rules) -> Decision:
     try:
         body, style = block_.parse(rules.texts.incoming(side.path), name=side.path)
     except block_.BlockError as error:
-        raise ValueError(f"{side.path}: {error}") from None
+        raise SourceError(
+            f"{side.path}: {error}",
+            paths=[side.path],
+            hint="fetch the bundle again, or mend its markers",
+        ) from None
     data = rules.texts.current(side.path) if side.state.kind == "file" else None
     try:
         found = _find(data)

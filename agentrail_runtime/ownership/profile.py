@@ -20,7 +20,7 @@ from agentrail_runtime.entry import (
     PathError,
     RelPath,
     git_blob,
-    parse_path,
+    parse_task_root,
     sha256,
 )
 from agentrail_runtime.errors import ProfileError
@@ -106,7 +106,7 @@ def _edit(side: Side, rules: Rules) -> Decision:
 
 def _said(profile: Profile) -> RelPath | None:
     try:
-        return None if profile.task_root is None else parse_path(profile.task_root.rstrip("/"))
+        return None if profile.task_root is None else parse_task_root(profile.task_root)
     except PathError as error:
         raise ProfileError(
             f"{PROFILE_PATH}: workflow.task_root: {error}",

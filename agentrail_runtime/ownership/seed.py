@@ -19,4 +19,5 @@ def decide(side: Side, rules: Rules) -> Decision:
     if side.record is None and side.entry is not None and current == side.incoming:
         record = managed.record(side, side.entry, rules)
         return report(side, "unchanged", "as delivered", record=record)
-    return keep(side, "yours")
+    known = side.record._replace(ownership="seed") if side.record else None
+    return report(side, "keep", "yours", record=known)

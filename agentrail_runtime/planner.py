@@ -29,6 +29,7 @@ from agentrail_runtime.entry import (
     Index,
     RelPath,
     State,
+    collision_key,
     parents,
     with_bit,
 )
@@ -111,6 +112,7 @@ def build(
         records=tuple(decision.record for decision in decisions if decision.record),
         extra=receipt.extra if receipt else {},
     )
+    _refuse_task_root(task_root, sides)
     planned = _plan(decisions, _own_files(following, inspect, rules), task_root=task_root)
     return planned._replace(previous_task_root=previous or rules.installed_task_root)
 
@@ -216,6 +218,18 @@ def _refuse_unsafe(findings: Iterable[tuple[str, str]]) -> None:
             paths=[path for path, _ in unsafe],
             hint="move what stands there away, then run the command again",
         )
+
+
+def _refuse_task_root(task_root: RelPath, sides: Iterable[Side]) -> None:
+    """Make sure that the task root is not in the place of a file of the framework's."""
+    above = {collision_key(path) for path in (task_root, *parents(task_root))}
+    for side in sides:
+        if side.entry and collision_key(side.path) in above:
+            raise UnsafePathError(
+                f"{task_root}: cannot hold task records: {side.path} is a file of the framework's",
+                paths=[side.path],
+                hint="name another directory with --task-root PATH",
+            )
 
 
 def _renames(sides: Iterable[Side], rules: Rules) -> dict[RelPath, Decision]:

@@ -68,21 +68,11 @@ class Session:
 
         Raises:
             LockedError: another run held it all the time.
-            TargetError: the operating system refused; the target is as it was.
             RecoveryError: the recovery could not finish.
         """
-        try:
-            with self.target.locked(timeout=self.timeout, sleep=time.sleep):
-                self._recover()
-                yield
-        except OSError as error:
-            where = f": {error.filename}" if error.filename else ""
-            raise TargetError(
-                f"{self.target.root}: cannot be written{where}: {error.strerror}; "
-                "the target is as it was",
-                paths=[str(error.filename)] if error.filename else [],
-                hint="mend the cause, then run the command again",
-            ) from error
+        with self.target.locked(timeout=self.timeout, sleep=time.sleep):
+            self._recover()
+            yield
 
     def _recover(self) -> None:
         found = transaction.recover(self.target)
@@ -137,7 +127,8 @@ def opened(path: str, *, timeout: float = DEFAULT_TIMEOUT) -> Iterator[Session]:
         timeout: how long to wait for another run on it, in seconds.
 
     Raises:
-        TargetError: it is no directory, is unsafe, or another run held it all the time.
+        TargetError: it is no directory, is unsafe, another run held it all the time, or the operating
+            system refused something in between; it is as it was.
         RecoveryError: the recovery could not finish; nothing was deleted.
     """
     session = Session(Target(locate(path)), timeout)
@@ -146,6 +137,14 @@ def opened(path: str, *, timeout: float = DEFAULT_TIMEOUT) -> Iterator[Session]:
             with session.locked():
                 pass
         yield session
+    except OSError as error:
+        where = f": {error.filename}" if error.filename else ""
+        raise TargetError(
+            f"{session.target.root}: cannot be read or written{where}: {error.strerror}; "
+            "the target is as it was",
+            paths=[str(error.filename)] if error.filename else [],
+            hint="mend the cause, then run the command again",
+        ) from error
     finally:
         session.target.close()
 

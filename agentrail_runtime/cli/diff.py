@@ -8,12 +8,12 @@ import click
 
 from agentrail_runtime import report
 from agentrail_runtime.cli.install import lock_option, source_options
-from agentrail_runtime.cli.output import Output, options
+from agentrail_runtime.cli.output import Output, options, printable
 from agentrail_runtime.operation.install import Options, plan
 
 
 @click.command("diff", epilog="Example: agentrail diff path/to/repo")
-@click.argument("target", type=click.Path(), default=".")
+@click.argument("target", type=click.Path(readable=False), default=".")
 @source_options
 @lock_option
 @options
@@ -26,6 +26,6 @@ def command(output: Output, target: str, **values: Any) -> int:
     if output.format == "json":
         output.json(report.as_json(outcome))
     else:
-        click.echo(outcome.diff, nl=False)
+        click.echo(printable(outcome.diff or ""), nl=False)
     output.notices(outcome)
     return 0

@@ -55,7 +55,7 @@ lock_option = click.option(
 
 
 @click.command("install", epilog=_EPILOG)
-@click.argument("target", type=click.Path())
+@click.argument("target", type=click.Path(readable=False))
 @source_options
 @click.option("--task-root", metavar="PATH", help="Where workflow.task_root is to point.")
 @click.option(

@@ -36,23 +36,23 @@ class Output:
         elif not self.is_quiet:
             self.lines(report.as_text(outcome, style=click.style, verbose=self.is_verbose))
             if outcome.diff:
-                click.echo(outcome.diff, nl=False)
+                click.echo(printable(outcome.diff), nl=False)
         self.notices(outcome)
 
     def notices(self, outcome: Outcome) -> None:
         """Print what the user should know besides."""
         if not self.is_quiet:
             for notice in outcome.notices:
-                click.echo(f"note: {notice}", err=True)
+                click.echo(printable(f"note: {notice}"), err=True)
 
     def lines(self, lines: Sequence[str]) -> None:
         """Print lines of text."""
         for line in lines:
-            click.echo(line)
+            click.echo(printable(line))
 
     def json(self, value: document.Json) -> None:
         """Print one JSON document."""
-        click.echo(document.dump(value), nl=False)
+        click.echo(document.dump(_printable_json(value)), nl=False)
 
     def fail(self, error: AgentRailError, *, code: int | None = None) -> None:
         """Print an error; as JSON, the document of the command that ended in it."""
@@ -64,15 +64,15 @@ class Output:
                 value["error"]["code"] = code
             self.json(value)
         elif outcome is not None and outcome.diff:
-            click.echo(outcome.diff, nl=False)
+            click.echo(printable(outcome.diff), nl=False)
         for line in report.error_text(error):
-            click.echo(line, err=True)
+            click.echo(printable(line), err=True)
         if outcome is not None:
             self.notices(outcome)
         if self.is_verbose:
             import traceback
 
-            click.echo("".join(traceback.format_exception(error)), nl=False, err=True)
+            click.echo(printable("".join(traceback.format_exception(error))), nl=False, err=True)
 
     def fail_internally(self, error: Exception) -> None:
         """Print an error that is a bug of ours."""
@@ -82,6 +82,19 @@ class Output:
         )
         told.__traceback__ = error.__traceback__
         self.fail(told, code=70)
+
+
+def printable(text: str) -> str:
+    """Return `text` with the bytes of a file name that is no UTF-8 as ``\\xff``."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def _printable_json(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _printable_json(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_printable_json(item) for item in value]
+    return printable(value) if isinstance(value, str) else value
 
 
 def wants_json(words: Sequence[str]) -> bool:

@@ -17,7 +17,7 @@ Examples:
 
 
 @click.command("rollback", epilog=_EPILOG)
-@click.argument("target", type=click.Path(), default=".")
+@click.argument("target", type=click.Path(readable=False), default=".")
 @click.option("--to", metavar="ID", help="Undo this transaction and all later ones.")
 @click.option("--list", "is_list", is_flag=True, help="List the transactions that can be undone.")
 @click.option("-f", "--force", is_flag=True, help="Undo later edits, too; the stash keeps them.")

@@ -14,7 +14,7 @@ from agentrail_runtime.operation.status import status
 
 
 @click.command("status", epilog="Example: agentrail status --exit-code path/to/repo")
-@click.argument("target", type=click.Path(), default=".")
+@click.argument("target", type=click.Path(readable=False), default=".")
 @source_options
 @click.option("--exit-code", is_flag=True, help="Exit 4 where something differs or is pending.")
 @lock_option

@@ -10,7 +10,7 @@ from agentrail_runtime.operation.uninstall import uninstall
 
 
 @click.command("uninstall", epilog="Example: agentrail uninstall path/to/repo")
-@click.argument("target", type=click.Path())
+@click.argument("target", type=click.Path(readable=False))
 @click.option("--purge", is_flag=True, help="Drop replaced files of yours that the stash keeps, too.")
 @click.option("-n", "--dry-run", is_flag=True, help="Write nothing, show the plan.")
 @lock_option

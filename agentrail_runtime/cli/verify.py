@@ -10,7 +10,7 @@ from agentrail_runtime.operation.verify import verify
 
 
 @click.command("verify", epilog="Example: agentrail verify path/to/repo")
-@click.argument("target", type=click.Path(), default=".")
+@click.argument("target", type=click.Path(readable=False), default=".")
 @lock_option
 @options
 def command(output: Output, target: str, lock_timeout: float) -> int:

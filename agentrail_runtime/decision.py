@@ -65,6 +65,7 @@ class Rules(NamedTuple):
         has_modes: whether the target's file system keeps the executable bit.
         task_root: where ``workflow.task_root`` is to point; None for where it points now.
         installed_task_root: where the last run left it, None on a first one.
+        is_installed_root_empty: whether nothing but our own file is in that directory.
         profile_schema_versions: the profile schemas that the runtime works with.
         shipped_task_root: what the source's own profile says, None where that is not known.
     """
@@ -74,6 +75,7 @@ class Rules(NamedTuple):
     has_modes: bool = True
     task_root: RelPath | None = None
     installed_task_root: RelPath | None = None
+    is_installed_root_empty: bool = False
     profile_schema_versions: tuple[str, ...] = ()
     shipped_task_root: str | None = None
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from difflib import unified_diff
 
-from agentrail_runtime import newline
-from agentrail_runtime.decision import Texts
+from agentrail_runtime import block, newline
+from agentrail_runtime.decision import Action, Texts
 from agentrail_runtime.entry import Index, RelPath
 from agentrail_runtime.planner import Plan
 from agentrail_runtime.receipt import Receipt
@@ -42,10 +42,22 @@ def unified(plan: Plan, texts: Texts, *, receipt: Receipt | None, index: Index) 
         if change is not None:
             after = change.content() if change.content else None
             parts += _file("current", "incoming", action.path, current, after)
-        elif action.path in incoming and action.ownership == "managed":
-            after = texts.incoming(action.path)
+        elif action.path in incoming:
+            after = _refused(action, texts, current)
             parts += _file("current", "incoming", action.path, current, after)
     return "".join(parts)
+
+
+def _refused(action: Action, texts: Texts, current: bytes | None) -> bytes | None:
+    """Return what would stand there if the incoming side had not been refused."""
+    incoming = texts.incoming(action.path)
+    if action.ownership != "block":
+        return incoming
+    try:
+        body, style = block.parse(incoming, name=action.path)
+        return block.put(current, body, style=style)
+    except block.BlockError:
+        return current
 
 
 def _current(texts: Texts, path: RelPath) -> bytes | None:

@@ -23,9 +23,9 @@ class DocumentError(ValueError):
     """The bytes or a value in them are not what the format says; the text names the place."""
 
 
-def dump(value: Json) -> bytes:
-    """Return the canonical bytes of `value`."""
-    return (json.dumps(value, sort_keys=True, indent=2, ensure_ascii=False) + "\n").encode()
+def dump(value: Json, *, is_ascii: bool = False) -> bytes:
+    """Return the canonical bytes of `value`; with `is_ascii`, every other character escaped."""
+    return (json.dumps(value, sort_keys=True, indent=2, ensure_ascii=is_ascii) + "\n").encode()
 
 
 def load(data: bytes) -> Json:

@@ -14,6 +14,13 @@ if TYPE_CHECKING:
     from agentrail_runtime.outcome import Outcome
 
 
+def typed(path: str) -> str:
+    """Return `path` as it is to be typed in a shell, for a hint."""
+    import shlex
+
+    return shlex.quote(path)
+
+
 class AgentRailError(Exception):
     """A refusal or a failure that is told to the user, never shown as a traceback.
 

@@ -12,8 +12,6 @@ _SAFE = (
     "core.fsmonitor=false",
     "-c",
     "core.hooksPath=/dev/null",
-    "-c",
-    "protocol.allow=never",
 )
 _SECONDS = 10
 
@@ -63,6 +61,7 @@ def _run(root: str, *words: str, text: bytes = b"") -> bytes | None:
 
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")} | {
         "GIT_NO_LAZY_FETCH": "1",
+        "GIT_ALLOW_PROTOCOL": "none",
         "GIT_OPTIONAL_LOCKS": "0",
         "LC_ALL": "C",
     }

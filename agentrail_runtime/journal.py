@@ -67,7 +67,9 @@ class Journal(NamedTuple):
         steps: in the order in which they are done.
         made_directories: those that the steps need and that were absent.
         emptied_directories: those to remove when the steps leave them empty, with permission bits.
+        parent: the id of the transaction that was the last one before it, None for none.
         undoes: ids of the transactions that a rollback takes back.
+        keeps: ids of those among them whose stash still holds bytes of the user's.
         deliveries: the texts that the framework delivered, kept as the base of a later merge.
     """
 
@@ -80,13 +82,15 @@ class Journal(NamedTuple):
     steps: tuple[Step, ...]
     made_directories: tuple[RelPath, ...] = ()
     emptied_directories: tuple[tuple[RelPath, int], ...] = ()
+    parent: str | None = None
     undoes: tuple[str, ...] = ()
+    keeps: tuple[str, ...] = ()
     deliveries: tuple[Delivery, ...] = ()
 
     @property
     def holds_user_bytes(self) -> bool:
-        """Whether its stash is the only place where something that the user wrote still stands."""
-        return any(step.is_edited for step in self.steps)
+        """Whether a stash is the only place where something that the user wrote still stands."""
+        return bool(self.keeps) or any(step.is_edited for step in self.steps)
 
     def dump(self) -> bytes:
         """Return the canonical bytes of the journal."""
@@ -112,7 +116,9 @@ class Journal(NamedTuple):
                 "emptied_directories": [
                     {"path": path, "mode": mode} for path, mode in self.emptied_directories
                 ],
+                "parent": self.parent,
                 "undoes": list(self.undoes),
+                "keeps": list(self.keeps),
                 "deliveries": [
                     {"sha256": text.sha256, "offset": text.offset, "size": text.size}
                     for text in self.deliveries
@@ -156,7 +162,9 @@ def load(data: bytes) -> Journal:
             )
             for row in document.field(value, "emptied_directories", list)
         ),
+        parent=None if value.get("parent") is None else _identifier(value["parent"]),
         undoes=tuple(_identifier(text) for text in document.field(value, "undoes", list)),
+        keeps=tuple(_identifier(text) for text in document.field(value, "keeps", list)),
         deliveries=tuple(
             _load_delivery(row, f"deliveries[{number}]")
             for number, row in enumerate(document.field(value, "deliveries", list))

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 from agentrail_runtime import newline, ownership
 from agentrail_runtime.decision import (
     DELETED,
+    OVERWRITTEN,
     Action,
     Change,
     Decision,
@@ -254,7 +255,12 @@ def _rename(old: Side, new: Side, rules: Rules) -> Iterator[tuple[RelPath, Decis
     """Yield the decisions on both paths; none for a file that nobody edited, which just moves."""
     assert new.entry is not None
     current = old.current(rules.texts)
-    if current == old.base:
+    if current == old.base or (current is None and rules.policy == "overwrite"):
+        return
+    if rules.policy == "overwrite":
+        change = Change(path=old.path, before=old.state, content=None, is_edited=True)
+        reason = f"renamed to {new.path}; {OVERWRITTEN}"
+        yield old.path, report(old, "remove", reason, change=change)
         return
     record = managed.record(new, new.entry, rules)
     if current is None:
@@ -280,7 +286,8 @@ def _carried_mode(old: Side, entry: Entry, rules: Rules) -> int:
 
 def _own_files(receipt: Receipt, inspect: Inspect, rules: Rules) -> Iterator[Change]:
     """Yield the changes of the installer's own files: receipt, ``.gitignore``, ``.gitkeep``."""
-    own = {GITIGNORE_PATH, RECEIPT_PATH, keep_path(receipt.task_root)}
+    delivered = {record.path for record in receipt.records}
+    own = {GITIGNORE_PATH, RECEIPT_PATH, keep_path(receipt.task_root)} - delivered
     states = {path: inspect(path) for path in sorted(own)}
     _refuse_unsafe(
         (path, ownership.not_a_file(Side(path=path, record=None, entry=None, state=state)))
@@ -292,6 +299,11 @@ def _own_files(receipt: Receipt, inspect: Inspect, rules: Rules) -> Iterator[Cha
         after = _own_text(path, before, receipt)
         if after != before:
             yield Change(path=path, before=state, content=partial(bytes, after))
+    former = rules.installed_task_root
+    if former and former != receipt.task_root and rules.is_installed_root_empty:
+        state = inspect(keep_path(former))
+        if state.kind == "file" and state.size == 0:
+            yield Change(path=keep_path(former), before=state, content=None)
 
 
 def _own_text(path: RelPath, before: bytes | None, receipt: Receipt) -> bytes:

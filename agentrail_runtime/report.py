@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from agentrail_runtime import PROFILE_SCHEMA_VERSIONS
 from agentrail_runtime.decision import Action
 from agentrail_runtime.document import Json
-from agentrail_runtime.errors import AgentRailError
+from agentrail_runtime.errors import AgentRailError, typed
 from agentrail_runtime.outcome import Origin, Outcome
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def _sentence(outcome: Outcome) -> str:
         what = f"brought from {before} to"
     source = outcome.source
     by = f", by {source.kind}" if source else ""
-    return f"{target}: {what} {version}{by} ({counts}); undo: agentrail rollback {target}"
+    return f"{target}: {what} {version}{by} ({counts}); undo: agentrail rollback {typed(target)}"
 
 
 def status_text(status: Status, *, style: Style, verbose: bool) -> list[str]:
@@ -129,7 +129,7 @@ def status_text(status: Status, *, style: Style, verbose: bool) -> list[str]:
     source = outcome.source
     lines = [
         f"target     {outcome.target}",
-        f"version    {installed}",
+        f"version    {installed}, installed by {status.route}",
         f"task root  {outcome.task_root}",
     ]
     if source:
@@ -143,7 +143,7 @@ def status_text(status: Status, *, style: Style, verbose: bool) -> list[str]:
         lines.append("update     not known:")
         lines += [f"  {line}" for line in error_text(status.problem)]
     elif outcome.changed:
-        lines.append(f"update     agentrail-install {outcome.target}")
+        lines.append(f"update     agentrail-install {typed(outcome.target)}")
     if verbose:
         lines += [_line(action, style) for action in outcome.actions]
     return lines

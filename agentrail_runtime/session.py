@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from agentrail_runtime import block, newline, transaction
 from agentrail_runtime import receipt as receipt_
 from agentrail_runtime.entry import RECEIPT_PATH, STATE_PATH, RelPath, sha256
-from agentrail_runtime.errors import NotInstalledError, TargetError
+from agentrail_runtime.errors import NotInstalledError, TargetError, typed
 from agentrail_runtime.receipt import Receipt, Record
 from agentrail_runtime.source import Bundle
 from agentrail_runtime.target import Target
@@ -68,11 +68,15 @@ class Session:
 
         Raises:
             LockedError: another run held it all the time.
+            TargetError: the operating system refused; the target is as it was.
             RecoveryError: the recovery could not finish.
         """
-        with self.target.locked(timeout=self.timeout, sleep=time.sleep):
-            self._recover()
-            yield
+        try:
+            with self.target.locked(timeout=self.timeout, sleep=time.sleep):
+                self._recover()
+                yield
+        except OSError as error:
+            raise _refused(self.target, "written", error) from error
 
     def _recover(self) -> None:
         found = transaction.recover(self.target)
@@ -113,7 +117,7 @@ class Session:
             raise NotInstalledError(
                 f"{self.target.root}: AgentRail is not installed here (expected {RECEIPT_PATH})",
                 paths=[RECEIPT_PATH],
-                hint=f"agentrail-install {self.target.root}",
+                hint=f"agentrail-install {typed(self.target.root)}",
             )
         return receipt
 
@@ -138,15 +142,18 @@ def opened(path: str, *, timeout: float = DEFAULT_TIMEOUT) -> Iterator[Session]:
                 pass
         yield session
     except OSError as error:
-        where = f": {error.filename}" if error.filename else ""
-        raise TargetError(
-            f"{session.target.root}: cannot be read or written{where}: {error.strerror}; "
-            "the target is as it was",
-            paths=[str(error.filename)] if error.filename else [],
-            hint="mend the cause, then run the command again",
-        ) from error
+        raise _refused(session.target, "read", error) from error
     finally:
         session.target.close()
+
+
+def _refused(target: Target, what: str, error: OSError) -> TargetError:
+    where = f": {error.filename}" if isinstance(error.filename, str) else ""
+    return TargetError(
+        f"{target.root}: cannot be {what}{where}: {error.strerror}; the target is as it was",
+        paths=[error.filename] if where else [],
+        hint="mend the cause, then run the command again",
+    )
 
 
 class TargetTexts:

@@ -103,16 +103,20 @@ class DirectoryTree:
         todo = [("", self.root)]
         while todo:
             prefix, directory = todo.pop()
-            with os.scandir(directory) as rows:
-                for row in rows:
-                    path = prefix + row.name
-                    if row.is_symlink():
-                        yield path, "is a symlink"
-                    elif row.is_dir(follow_symlinks=False):
-                        todo.append((path + "/", row.path))
-                    else:
-                        is_plain = row.is_file(follow_symlinks=False)
-                        yield path, "" if is_plain else "is a special file"
+            try:
+                rows = [*os.scandir(directory)]
+            except OSError as error:
+                yield prefix.rstrip("/") or ".", f"cannot be read: {error.strerror}"
+                continue
+            for row in rows:
+                path = prefix + row.name
+                if row.is_symlink():
+                    yield path, "is a symlink"
+                elif row.is_dir(follow_symlinks=False):
+                    todo.append((path + "/", row.path))
+                else:
+                    is_plain = row.is_file(follow_symlinks=False)
+                    yield path, "" if is_plain else "is a special file"
 
 
 class _Place(Protocol):

@@ -22,6 +22,7 @@ from agentrail_runtime.errors import LockedError, TargetError, UnsafePathError
 LOCK_PATH: Final = RelPath(f"{STATE_PATH}/lock")
 _REPARSE_POINT: Final = 0x400  # FILE_ATTRIBUTE_REPARSE_POINT
 _OPEN_DIRECTORIES: Final = 64
+_POLL: Final = 0.05  # seconds between two attempts to take the lock
 HAS_DIR_FD: Final = os.open in os.supports_dir_fd and hasattr(os, "O_NOFOLLOW")
 
 
@@ -266,16 +267,16 @@ class Target:
             LockedError: another process still held it after `timeout`.
             UnsafePathError: the state directory or the lock is a symlink or no plain file.
         """
-        waited = 0.0
+        left = timeout
         while (descriptor := self._try_lock()) is None:
-            if waited >= timeout:
+            if left <= 0:
                 raise LockedError(
                     f"{LOCK_PATH}: held by another run (process {self._holder()})",
                     paths=[LOCK_PATH],
                     hint="wait until it has finished, then run the command again",
                 )
-            sleep(0.05)
-            waited += 0.05
+            sleep(min(_POLL, left))
+            left = round(left - _POLL, 6)
         try:
             yield
         finally:
@@ -290,24 +291,35 @@ class Target:
             for path in (STATE_ROOT, STATE_PATH):
                 with suppress(FileExistsError):
                     self.make_directory(path)
+            is_new = self._lstat(LOCK_PATH) is None
             descriptor = self._open(LOCK_PATH, os.O_RDWR | os.O_CREAT | OPEN_FLAGS, 0o666)
         except FileNotFoundError:
             return None
-        except OSError as error:
-            raise self._unsafe_or_failed(LOCK_PATH, error) from error
+        except BaseException as error:
+            self._remove_empty_state()
+            if isinstance(error, OSError):
+                raise self._unsafe_or_failed(LOCK_PATH, error) from error
+            raise
         try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise _unsafe(LOCK_PATH, "is not a plain file")
-            if lock_descriptor(descriptor, blocking=False) and self._is_current(descriptor):
-                os.ftruncate(descriptor, 0)
-                # LockFileEx locks the byte at offset 0, so the pid that others read stands behind it.
-                os.write(descriptor, b"\n%d\n" % os.getpid())
-                return descriptor
+            if not (lock_descriptor(descriptor, blocking=False) and self._is_current(descriptor)):
+                os.close(descriptor)
+                return None
         except BaseException:
-            os.close(descriptor)
+            if is_new:
+                self._unlock(descriptor)
+            else:
+                os.close(descriptor)
             raise
-        os.close(descriptor)
-        return None
+        try:
+            os.ftruncate(descriptor, 0)
+            # LockFileEx locks the byte at offset 0, so the pid that others read stands behind it.
+            os.write(descriptor, b"\n%d\n" % os.getpid())
+        except BaseException:
+            self._unlock(descriptor)
+            raise
+        return descriptor
 
     def _is_current(self, descriptor: int) -> bool:
         """Tell whether the locked file is still the one at the path: a holder removes it at the end."""
@@ -322,15 +334,22 @@ class Target:
 
     def _unlock(self, descriptor: int) -> None:
         try:
-            self.remove(LOCK_PATH)
-            if self.remove_directory(STATE_PATH) and self.remove_directory(STATE_ROOT):
-                for made in reversed(self._made_above):
-                    os.rmdir(made)
-        except (OSError, TargetError):
-            pass  # what is left here is empty or ignored by git, and the next run takes it
+            with suppress(OSError, TargetError, KeyboardInterrupt):
+                self.remove(LOCK_PATH)
+            self._remove_empty_state()
         finally:
             os.close(descriptor)
             self.close()
+
+    def _remove_empty_state(self) -> None:
+        """Remove the state directory and what was made for it, as far as nothing is in it.
+
+        What is left, if anything, is ignored by git, and the next run takes it.
+        """
+        with suppress(OSError, TargetError, KeyboardInterrupt):
+            if self.remove_directory(STATE_PATH) and self.remove_directory(STATE_ROOT):
+                for made in reversed(self._made_above):
+                    os.rmdir(made)
 
     # --- resolution ------------------------------------------------------------------------------
 
@@ -418,4 +437,8 @@ def _unsafe(path: str, what: str) -> UnsafePathError:
 
 
 def _failed(path: str, what: str, error: OSError) -> TargetError:
-    return TargetError(f"{path}: {what}: {error.strerror}", paths=[path])
+    return TargetError(
+        f"{path}: {what}: {error.strerror}",
+        paths=[path],
+        hint="mend the cause, then run the command again",
+    )

@@ -8,15 +8,15 @@ it. The idea is SQLite's rollback journal (https://www.sqlite.org/atomiccommit.h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from agentrail_runtime import journal as journal_
 from agentrail_runtime.decision import Change
 from agentrail_runtime.document import DocumentError
 from agentrail_runtime.entry import STATE_PATH, STATE_ROOT, RelPath, State, parents, sha256, with_bit
-from agentrail_runtime.errors import RecoveryError, StalePlanError, TargetError
+from agentrail_runtime.errors import RecoveryError, StalePlanError, TargetError, typed
 from agentrail_runtime.journal import (
     JOURNAL_PATH,
     STASH_PATH,
@@ -52,6 +52,7 @@ class Order(NamedTuple):
         runtime_version: the version installed afterwards, None for none.
         previous_version: the version installed before, None for none.
         undoes: ids of the transactions that it takes back.
+        keeps: ids of those among them whose stash has to stay.
     """
 
     operation: Operation
@@ -61,6 +62,7 @@ class Order(NamedTuple):
     runtime_version: str | None = None
     previous_version: str | None = None
     undoes: tuple[str, ...] = ()
+    keeps: tuple[str, ...] = ()
 
 
 class Recovery(NamedTuple):
@@ -91,30 +93,85 @@ def delivered_path(transaction: str) -> RelPath:
     return RelPath(f"{stash_of(transaction)}/delivered")
 
 
+Unreadable: TypeAlias = DocumentError | TargetError
+
+
 def history(target: Target) -> list[Journal]:
-    """Return the finished transactions, the oldest first, without those that a rollback took back."""
-    journals = [journal for journal in _records(target).values() if journal]
+    """Return the finished transactions, the oldest first, without those that a rollback took back.
+
+    One whose record cannot be read is left out.
+    """
+    journals = [journal for journal in _records(target).values() if isinstance(journal, Journal)]
+    return _standing(journals)
+
+
+def undoable(target: Target) -> list[Journal]:
+    """Return the transactions that can be rolled back, the newest first.
+
+    Each is the last one before the one that it follows: what lies behind a gap, or behind an
+    uninstall, can no longer be undone exactly.
+
+    Raises:
+        RecoveryError: a record is damaged, so that what it tells of cannot be undone.
+        TargetError: a record cannot be read.
+    """
+    records = _records(target)
+    for name, found in records.items():
+        if isinstance(found, DocumentError):
+            path = record_path(name)
+            raise RecoveryError(
+                f"{path}: damaged: {found}",
+                paths=[path],
+                hint="go back with version control; "
+                f"to forget that transaction, remove {stash_of(name)}",
+            )
+        if isinstance(found, TargetError):
+            raise found
+    return _chain([journal for journal in records.values() if isinstance(journal, Journal)])
+
+
+def _chain(journals: Iterable[Journal]) -> list[Journal]:
+    done = _standing(journals)
+    by_name = {journal.transaction: journal for journal in done}
+    ends = [journal for journal in done if journal.operation != "rollback"]
+    chain: list[Journal] = []
+    last = ends[-1] if ends else None
+    while last is not None and last.operation == "install" and last not in chain:
+        chain.append(last)
+        last = by_name.get(last.parent) if last.parent else None
+    return chain
+
+
+def kept(target: Target) -> list[str]:
+    """Return the ids of the stashes that hold bytes of the user's, or that cannot be read."""
+    records = _records(target)
+    names = {name for name, found in records.items() if not isinstance(found, Journal)}
+    names |= {journal.transaction for journal in history(target) if journal.holds_user_bytes}
+    names |= {name for name in target.names(STASH_PATH) if "undone" in target.names(stash_of(name))}
+    return sorted(names)
+
+
+def _standing(journals: Iterable[Journal]) -> list[Journal]:
+    journals = [*journals]
     undone = {name for journal in journals for name in journal.undoes}
-    return sorted(
-        (journal for journal in journals if journal.transaction not in undone),
-        key=lambda journal: journal.sequence,
-    )
+    standing = [journal for journal in journals if journal.transaction not in undone]
+    return sorted(standing, key=lambda journal: journal.sequence)
 
 
-def _records(target: Target) -> dict[str, Journal | None]:
-    """Return the journal of every finished transaction by its name; None for one that is damaged."""
-    records: dict[str, Journal | None] = {}
+def _records(target: Target) -> dict[str, Journal | Unreadable]:
+    """Return the journal of every finished transaction by its name, or why it cannot be read."""
+    records: dict[str, Journal | Unreadable] = {}
     for name in target.names(STASH_PATH):
         with suppress(FileNotFoundError):
             records[name] = _read_record(target, name)
     return records
 
 
-def _read_record(target: Target, name: str) -> Journal | None:
+def _read_record(target: Target, name: str) -> Journal | Unreadable:
     try:
         return journal_.load(target.read(record_path(name)))
-    except (DocumentError, TargetError):
-        return None
+    except (DocumentError, TargetError) as error:
+        return error
 
 
 def is_hot(target: Target) -> bool:
@@ -170,8 +227,9 @@ def apply(
         run.begin()
         run.execute()
     except BaseException as error:
-        run.undo(error)
-        raise
+        if not run.is_committed():
+            run.undo(error)
+            raise
     run.tidy()
     return run.transaction
 
@@ -187,7 +245,9 @@ class _Run:
         self.progress = progress
         self.dirty: set[RelPath] = set()
         self.files: list[RelPath] = []
-        sequence = 1 + max((past.sequence for past in history(target)), default=0)
+        past = history(target)
+        before = next(iter(_chain(past)), None)
+        sequence = 1 + max((journal.sequence for journal in past), default=0)
         self.transaction = f"{sequence:06d}-{token}"
         self.journal = Journal(
             transaction=self.transaction,
@@ -197,7 +257,9 @@ class _Run:
             runtime_version=order.runtime_version,
             previous_version=order.previous_version,
             steps=(),
+            parent=before.transaction if before else None,
             undoes=order.undoes,
+            keeps=order.keeps,
         )
 
     def prepare(self) -> None:
@@ -326,6 +388,13 @@ class _Run:
         with suppress(OSError, TargetError):
             self.target.remove_tree(stash_of(self.transaction))
             _remove_if_empty(self.target)
+
+    def is_committed(self) -> bool:
+        """Tell whether the journal has been moved: what strikes after that is too late to undo."""
+        with suppress(OSError, TargetError):
+            names = self.target.names(stash_of(self.transaction))
+            return "record" in names and "journal" not in self.target.names(STATE_PATH)
+        return False
 
     def undo(self, error: BaseException) -> None:
         """Undo a hot journal after `error`; an impatient second Ctrl-C only starts it anew."""
@@ -469,7 +538,7 @@ def _unfinished(target: Target, journal: Journal, error: BaseException) -> Recov
         f"{JOURNAL_PATH}: the undo could not finish: {str(error) or type(error).__name__}\n"
         f"{stash}: holds the replaced files; nothing was deleted",
         paths=[JOURNAL_PATH, stash],
-        hint=f"mend the cause, then run: agentrail verify {target.root}",
+        hint=f"mend the cause, then run: agentrail verify {typed(target.root)}",
     )
 
 
@@ -479,24 +548,42 @@ def tidy(target: Target) -> None:
     Stashes that hold bytes of the user's which stand nowhere else stay after an uninstall.
     """
     records = _records(target)
-    needed = {journal.transaction for journal in _needed(history(target))}
-    needed |= {name for name, journal in records.items() if journal is None}
+    needed = {name for name, found in records.items() if not isinstance(found, Journal)}
+    journals = [journal for journal in records.values() if isinstance(journal, Journal)]
+    needed |= _needed(_standing(journals))
     for name in target.names(STASH_PATH):
         if name not in needed and "undone" not in target.names(stash_of(name)):
             _remove_stash(target, name)
+    for journal in journals:
+        if journal.transaction in needed and journal.operation == "uninstall":
+            for part in ("replaced", "delivered"):
+                _remove(target, RelPath(f"{stash_of(journal.transaction)}/{part}"))
     _remove_if_empty(target)
 
 
-def _needed(done: list[Journal]) -> list[Journal]:
-    """Return the transactions whose stash stays: the last installs, and all with the user's bytes."""
-    ends = [n for n, journal in enumerate(done) if journal.operation == "uninstall"]
+def _remove(target: Target, path: RelPath) -> None:
+    if target.is_directory(path):
+        target.remove_tree(path)
+    else:
+        with suppress(FileNotFoundError):
+            target.remove(path)
+
+
+def _needed(done: list[Journal]) -> set[str]:
+    """Return the ids whose stash stays: the last installs, and all with the user's bytes.
+
+    The record of an uninstall stays with them, since it says that there is no way back past it.
+    """
+    ends = [number for number, journal in enumerate(done) if journal.operation == "uninstall"]
     since = done[ends[-1] + 1 :] if ends else done
     installs = [journal for journal in since if journal.operation == "install"]
-    return [
-        journal
-        for journal in done
-        if journal.holds_user_bytes or journal in installs[-KEPT_TRANSACTIONS:]
-    ]
+    needed = {journal.transaction for journal in installs[-KEPT_TRANSACTIONS:]}
+    for journal in done:
+        if journal.holds_user_bytes:
+            needed |= {journal.transaction, *journal.keeps}
+    if ends and needed:
+        needed.add(done[ends[-1]].transaction)
+    return needed
 
 
 def _remove_stash(target: Target, name: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import signal
 import sys
@@ -75,6 +76,8 @@ def main_install() -> None:
 def run(command: click.Command, words: Sequence[str], *, name: str) -> int:
     """Run `command` with `words`; print its errors; return the exit code."""
     signal.signal(signal.SIGTERM, _terminate)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     output = Output("json" if wants_json(words) else "text", is_verbose=wants_traceback(words))
     try:
         code = command.main([*words], prog_name=name, standalone_mode=False, obj=output)

@@ -52,7 +52,9 @@ class Output:
 
     def json(self, value: document.Json) -> None:
         """Print one JSON document."""
-        click.echo(document.dump(_printable_json(value)), nl=False)
+        is_unicode = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+        text = document.dump(_printable_json(value), is_ascii=not is_unicode)
+        click.echo(text.decode(), nl=False)
 
     def fail(self, error: AgentRailError, *, code: int | None = None) -> None:
         """Print an error; as JSON, the document of the command that ended in it."""
@@ -85,7 +87,7 @@ class Output:
 
 
 def printable(text: str) -> str:
-    """Return `text` with the bytes of a file name that is no UTF-8 as ``\\xff``."""
+    r"""Return `text` with the bytes of a file name that is no UTF-8 as ``\xff``."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 

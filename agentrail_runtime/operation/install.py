@@ -98,11 +98,14 @@ def install(target: str, options: Options) -> Outcome:
                 if not run.plan.changes:
                     return outcome
                 identifier = run.apply()
-        return outcome._replace(
+        done = outcome._replace(
             result="applied",
             transaction=identifier,
-            notices=(*run.notices(), *stash_notices(run.plan, identifier), *run.git_notices()),
+            notices=(*outcome.notices, *stash_notices(run.plan, identifier)),
         )
+        with suppress(KeyboardInterrupt):  # it is done, whatever comes now
+            return done._replace(notices=(*done.notices, *run.git_notices()))
+        return done
 
 
 def conflict(outcome: Outcome) -> ConflictError:
@@ -190,9 +193,17 @@ class _Run:
             has_modes=self._target.has_modes(),
             task_root=None if wanted is None else _task_root(wanted),
             installed_task_root=self._receipt.task_root if self._receipt else None,
+            is_installed_root_empty=self._has_no_records(),
             profile_schema_versions=self._bundle.index.profile_schema_versions,
             shipped_task_root=self._bundle.index.task_root,
         )
+
+    def _has_no_records(self) -> bool:
+        if self._receipt is None:
+            return False
+        with suppress(TargetError):
+            return self._target.names(self._receipt.task_root) == [".gitkeep"]
+        return False
 
     def outcome(self, command: str) -> Outcome:
         """Return what the plan says."""

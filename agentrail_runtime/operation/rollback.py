@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from functools import partial
 
 from agentrail_runtime import newline, planner, transaction
 from agentrail_runtime.decision import Action, ActionKind, Change
-from agentrail_runtime.entry import RelPath, State, sha256
-from agentrail_runtime.errors import ConflictError, HistoryError, RecoveryError
+from agentrail_runtime.entry import GITIGNORE_PATH, RelPath, State, sha256
+from agentrail_runtime.errors import ConflictError, HistoryError, RecoveryError, typed
 from agentrail_runtime.journal import Image, Journal
 from agentrail_runtime.operation.install import conflict, new_token, now, stash_notices
 from agentrail_runtime.operation.verify import recorded_origin
@@ -27,7 +28,7 @@ def transactions(target: str, *, lock_timeout: float = DEFAULT_TIMEOUT) -> list[
         RecoveryError: an interrupted run could not be undone.
     """
     with opened(target, timeout=lock_timeout) as session:
-        return _undoable(session.target)
+        return transaction.undoable(session.target)
 
 
 def rollback(
@@ -55,7 +56,10 @@ def rollback(
     """
     with opened(target, timeout=lock_timeout) as session:
         if dry_run:
-            return _Rollback(session, to=to, force=force).outcome
+            run = _Rollback(session, to=to, force=force)
+            if run.plan.conflicts:
+                raise _conflict(run.outcome)
+            return run.outcome
         with session.locked():
             run = _Rollback(session, to=to, force=force)
             if run.plan.conflicts:
@@ -64,13 +68,8 @@ def rollback(
         return run.outcome._replace(
             result="applied",
             transaction=identifier,
-            notices=(*run.outcome.notices, *stash_notices(run.plan, identifier)),
+            notices=(*run.outcome.notices, *stash_notices(run.plan, identifier), *run.kept_notices()),
         )
-
-
-def _undoable(target: Target) -> list[Journal]:
-    done = transaction.history(target)
-    return [journal for journal in reversed(done) if journal.operation == "install"]
 
 
 def _conflict(outcome: Outcome) -> ConflictError:
@@ -88,8 +87,9 @@ class _Rollback:
         self._session = session
         self._target = session.target
         self._force = force
-        self._undone = _chosen(_undoable(self._target), to, self._target.root)
+        self._undone = _chosen(transaction.undoable(self._target), to, self._target.root)
         self._receipt = session.receipt()
+        self._between = _edited_between(self._undone)
         self.plan = self._plan()
 
     @property
@@ -121,10 +121,19 @@ class _Rollback:
                 runtime_version=self._undone[-1].previous_version,
                 previous_version=self._undone[0].runtime_version,
                 undoes=tuple(journal.transaction for journal in self._undone),
+                keeps=tuple(sorted({name for names in self._between.values() for name in names})),
             ),
             created=now(),
             token=new_token(),
         )
+
+    def kept_notices(self) -> list[str]:
+        """Return where edits stand that were made between the transactions that are undone."""
+        return [
+            f"{path}: an earlier version of yours is kept in {transaction.replaced_path(name, path)}"
+            for path, names in sorted(self._between.items())
+            for name in names
+        ]
 
     def _plan(self) -> Plan:
         records = self._receipt.records if self._receipt else ()
@@ -136,6 +145,8 @@ class _Rollback:
                 actions.append(Action(path, kind, classes.get(path, "managed"), reason))
             if kind in ("create", "update", "remove"):
                 changes.append(self._change(path, after, before, holder))
+        if any(change.is_edited for change in changes) or self._between:
+            changes = [change for change in changes if change.path != GITIGNORE_PATH]
         made = {path for journal in self._undone for path in journal.made_directories}
         return Plan(
             actions=tuple(sorted(actions, key=lambda action: action.path)),
@@ -149,6 +160,8 @@ class _Rollback:
         state = self._target.inspect(path)
         if state.kind not in ("absent", "file"):
             return "conflict", f"is a {state.kind} now"
+        if path in self._between and not self._force:
+            return "conflict", "edited between the transactions"
         if _is(state, before):
             return "unchanged", "as before already"
         is_ours = state.kind == "absent" or self._is_as_left(path, state, after)
@@ -184,16 +197,31 @@ def _chosen(undoable: Sequence[Journal], to: str | None, root: str) -> list[Jour
     if not names:
         raise HistoryError(
             f"{root}: no transaction to roll back",
-            hint=f"see what is installed: agentrail status {root}",
+            hint=f"see what is installed: agentrail status {typed(root)}",
         )
     if to is None:
         return [undoable[0]]
     if to not in names:
         raise HistoryError(
             f"{to}: no such transaction (expected one of {', '.join(names)})",
-            hint=f"agentrail rollback --list {root}",
+            hint=f"agentrail rollback --list {typed(root)}",
         )
     return [*undoable[: names.index(to) + 1]]
+
+
+def _edited_between(undone: Sequence[Journal]) -> dict[RelPath, list[str]]:
+    """Return the paths that were edited between two of the transactions (the newest first).
+
+    With each, the ids of those whose stash holds what the user had made of it.
+    """
+    edited: dict[RelPath, list[str]] = {}
+    for newer, older in itertools.pairwise(undone):
+        left = {step.path: step.after for step in older.steps}
+        for step in newer.steps:
+            found, was = step.before, left.get(step.path)
+            if found and step.path in left and (was is None or was.sha256 != found.sha256):
+                edited.setdefault(step.path, []).append(newer.transaction)
+    return edited
 
 
 def _combined(

@@ -12,6 +12,7 @@ from agentrail_runtime.errors import AgentRailError
 from agentrail_runtime.operation import verify as verify_
 from agentrail_runtime.operation.install import Options, plan
 from agentrail_runtime.outcome import Outcome
+from agentrail_runtime.receipt import SourceKind
 from agentrail_runtime.session import Session, opened
 
 
@@ -20,12 +21,13 @@ class Status(NamedTuple):
 
     `outcome` is of the plan that an install would follow, or of the receipt alone where no plan could
     be made; then `problem` says why. `drift` are the delivered files that are not as delivered.
-    `profile` is the profile's ``schema_version``, None where it says none or cannot be read.
+    `route` is how the installed files came, `profile` the profile's ``schema_version``, None where it says none or cannot be read.
     """
 
     outcome: Outcome
     drift: tuple[Action, ...]
     profile: str | None
+    route: SourceKind
     problem: AgentRailError | None = None
 
     @property
@@ -68,12 +70,12 @@ def status(target: str, options: Options) -> Status:
             task_root=receipt.task_root,
             notices=tuple(session.notices),
         )
-        profile = _profile_schema(session)
+        profile, route = _profile_schema(session), receipt.source_kind
     try:
         outcome = plan(target, options)
     except AgentRailError as error:
-        return Status(outcome=recorded, drift=drift, profile=profile, problem=error)
-    return Status(outcome=outcome._replace(command="status"), drift=drift, profile=profile)
+        return Status(outcome=recorded, drift=drift, profile=profile, route=route, problem=error)
+    return Status(outcome=outcome._replace(command="status"), drift=drift, profile=profile, route=route)
 
 
 def _profile_schema(session: Session) -> str | None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 from agentrail_runtime import planner, transaction
 from agentrail_runtime.decision import Rules
 from agentrail_runtime.entry import GITIGNORE_PATH, sha256
-from agentrail_runtime.errors import TargetError
+from agentrail_runtime.errors import TargetError, typed
 from agentrail_runtime.journal import STASH_PATH
 from agentrail_runtime.operation.install import new_token, now
 from agentrail_runtime.operation.verify import recorded_origin
@@ -62,8 +60,20 @@ def uninstall(
                 token=new_token(),
             )
             if purge:
-                _purge(session)
+                _purge_after(session)
         return outcome._replace(result="applied", transaction=identifier)
+
+
+def _purge_after(session: Session) -> None:
+    """Drop the stash of a target that has just been uninstalled."""
+    try:
+        _purge(session)
+    except (OSError, TargetError) as error:
+        raise TargetError(
+            f"{STASH_PATH}: the runtime is uninstalled, but the stash could not be dropped: {error}",
+            paths=[STASH_PATH],
+            hint=f"mend the cause, then run: agentrail uninstall --purge {typed(session.target.root)}",
+        ) from error
 
 
 def _purge(session: Session) -> Outcome:
@@ -77,11 +87,7 @@ def _purge(session: Session) -> Outcome:
 
 def _plan(session: Session, receipt: Receipt, *, purge: bool) -> tuple[planner.Plan, Outcome]:
     target = session.target
-    kept = [
-        journal.transaction
-        for journal in transaction.history(target)
-        if journal.holds_user_bytes and not purge
-    ]
+    kept = [] if purge else transaction.kept(target)
     records = _records(session, receipt)
     plan = planner.build_removal(
         receipt=receipt,
@@ -112,6 +118,6 @@ def _plan(session: Session, receipt: Receipt, *, purge: bool) -> tuple[planner.P
 
 def _records(session: Session, receipt: Receipt) -> list[str]:
     """Return the names under the task root but for our own."""
-    with suppress(OSError, TargetError):
-        return [name for name in session.target.names(receipt.task_root) if name != ".gitkeep"]
-    return []
+    if not session.target.is_directory(receipt.task_root):
+        return []
+    return [name for name in session.target.names(receipt.task_root) if name != ".gitkeep"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agentrail_runtime import planner
 from agentrail_runtime.decision import Rules
-from agentrail_runtime.errors import DriftError
+from agentrail_runtime.errors import DriftError, typed
 from agentrail_runtime.outcome import Origin, Outcome
 from agentrail_runtime.planner import Plan
 from agentrail_runtime.receipt import Receipt
@@ -40,8 +40,8 @@ def verify(target: str, *, lock_timeout: float = DEFAULT_TIMEOUT) -> Outcome:
         error = DriftError(
             "\n".join(f"{action.path}: {action.reason}" for action in drifted),
             paths=[action.path for action in drifted],
-            hint=f"see the edits: agentrail diff {session.target.root}; to put back what was "
-            f"delivered: agentrail-install --on-conflict overwrite {session.target.root}",
+            hint="keep the edits as they are, or put back what was delivered: "
+            f"agentrail-install --on-conflict overwrite {typed(session.target.root)}",
         )
         error.outcome = outcome
         raise error

@@ -25,7 +25,11 @@ from agentrail_runtime.receipt import Record
 
 
 def decide(side: Side, rules: Rules) -> Decision:
-    """Return what an install does to the block at one path."""
+    """Return what an install does to the block at one path.
+
+    Raises:
+        SourceError: the framework's own file has a broken block; nothing was written.
+    """
     if side.entry is None:
         return Decision(action=None) if side.state.kind == "absent" else remove(side, rules)
     try:

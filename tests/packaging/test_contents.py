@@ -1,0 +1,163 @@
+"""What is in the wheel and in the source distribution: every file by name."""
+
+from __future__ import annotations
+
+import sys
+from email.parser import BytesParser
+from pathlib import Path
+
+import pytest
+
+from agentrail_runtime import __version__
+from tests.packaging.support import Distributions, succeed
+
+PACKAGE_FILES = [
+    "agentrail_runtime/__init__.py",
+    "agentrail_runtime/__main__.py",
+    "agentrail_runtime/api.py",
+    "agentrail_runtime/block.py",
+    "agentrail_runtime/cli/__init__.py",
+    "agentrail_runtime/cli/diff.py",
+    "agentrail_runtime/cli/install.py",
+    "agentrail_runtime/cli/main.py",
+    "agentrail_runtime/cli/output.py",
+    "agentrail_runtime/cli/rollback.py",
+    "agentrail_runtime/cli/status.py",
+    "agentrail_runtime/cli/uninstall.py",
+    "agentrail_runtime/cli/verify.py",
+    "agentrail_runtime/decision.py",
+    "agentrail_runtime/descriptor.py",
+    "agentrail_runtime/diff.py",
+    "agentrail_runtime/document.py",
+    "agentrail_runtime/entry.py",
+    "agentrail_runtime/errors.py",
+    "agentrail_runtime/export.py",
+    "agentrail_runtime/git.py",
+    "agentrail_runtime/journal.py",
+    "agentrail_runtime/manifest.py",
+    "agentrail_runtime/merge.py",
+    "agentrail_runtime/newline.py",
+    "agentrail_runtime/operation/__init__.py",
+    "agentrail_runtime/operation/install.py",
+    "agentrail_runtime/operation/rollback.py",
+    "agentrail_runtime/operation/status.py",
+    "agentrail_runtime/operation/uninstall.py",
+    "agentrail_runtime/operation/verify.py",
+    "agentrail_runtime/outcome.py",
+    "agentrail_runtime/ownership/__init__.py",
+    "agentrail_runtime/ownership/block.py",
+    "agentrail_runtime/ownership/managed.py",
+    "agentrail_runtime/ownership/profile.py",
+    "agentrail_runtime/ownership/seed.py",
+    "agentrail_runtime/payload/.github/workflows/ci-framework.yml",
+    "agentrail_runtime/payload/AGENTS.md",
+    "agentrail_runtime/payload/CLAUDE.md",
+    "agentrail_runtime/payload/MEMORY.md",
+    "agentrail_runtime/payload/docs/INDEX.md",
+    "agentrail_runtime/payload/docs/README.md",
+    "agentrail_runtime/payload/docs/operations/high-priority-backlog.md",
+    "agentrail_runtime/payload/docs/operations/runtime-distribution-export-guide.md",
+    "agentrail_runtime/payload/docs/operations/runtime-framework-rules.md",
+    "agentrail_runtime/payload/docs/operations/runtime-installation-runbook.md",
+    "agentrail_runtime/payload/docs/templates/investigation.md",
+    "agentrail_runtime/payload/docs/templates/plan.md",
+    "agentrail_runtime/payload/docs/templates/request.md",
+    "agentrail_runtime/payload/docs/templates/review.md",
+    "agentrail_runtime/payload/docs/templates/spec.md",
+    "agentrail_runtime/payload/docs/templates/state.json",
+    "agentrail_runtime/payload/framework.runtime.manifest.yaml",
+    "agentrail_runtime/payload/project.profile.yaml",
+    "agentrail_runtime/payload/runtime.index.json",
+    "agentrail_runtime/planner.py",
+    "agentrail_runtime/profile.py",
+    "agentrail_runtime/py.typed",
+    "agentrail_runtime/receipt.py",
+    "agentrail_runtime/report.py",
+    "agentrail_runtime/session.py",
+    "agentrail_runtime/source.py",
+    "agentrail_runtime/target.py",
+    "agentrail_runtime/transaction.py",
+]
+
+METADATA_FILES = [
+    "METADATA",
+    "RECORD",
+    "WHEEL",
+    "entry_points.txt",
+    "licenses/LICENSE",
+    "top_level.txt",
+]
+
+PROJECT_FILES = [
+    "CHANGELOG.md",
+    "LICENSE",
+    "MANIFEST.in",
+    "PKG-INFO",
+    "README.md",
+    "agentrail_runtime.egg-info/PKG-INFO",
+    "agentrail_runtime.egg-info/SOURCES.txt",
+    "agentrail_runtime.egg-info/dependency_links.txt",
+    "agentrail_runtime.egg-info/entry_points.txt",
+    "agentrail_runtime.egg-info/requires.txt",
+    "agentrail_runtime.egg-info/top_level.txt",
+    "docs/architecture.md",
+    "pyproject.toml",
+    "setup.cfg",
+]
+
+pytestmark = pytest.mark.slow
+
+
+def test_the_wheel_holds_every_file_and_no_other(distributions: Distributions) -> None:
+    metadata = [f"agentrail_runtime-{__version__}.dist-info/{name}" for name in METADATA_FILES]
+    assert sorted(distributions.wheel_files()) == sorted([*PACKAGE_FILES, *metadata])
+
+
+def test_the_source_distribution_holds_every_file_and_no_other(distributions: Distributions) -> None:
+    found = {name for name in distributions.sdist_files() if not name.startswith("tests/")}
+    assert sorted(found) == sorted([*PACKAGE_FILES, *PROJECT_FILES])
+
+
+def test_the_source_distribution_can_be_tested(distributions: Distributions) -> None:
+    found = {name for name in distributions.sdist_files() if name.startswith("tests/")}
+    ours = [path for path in distributions.tree.glob("tests/**/*") if path.is_file()]
+    names = {path.relative_to(distributions.tree).as_posix() for path in ours}
+    assert found == names - {"tests/old.pyc"}
+
+
+def test_the_bytes_in_the_wheel_are_those_of_the_tree(distributions: Distributions) -> None:
+    files, tree = distributions.wheel_files(), distributions.tree
+    assert [name for name in PACKAGE_FILES if files[name] != (tree / name).read_bytes()] == []
+
+
+def test_an_install_from_the_source_distribution_is_that_of_the_wheel(
+    distributions: Distributions, tmp_path: Path
+) -> None:
+    words = ("install", "-q", "--no-deps", "--no-compile", "--target", tmp_path, distributions.sdist)
+    succeed(sys.executable, "-m", "pip", *words, cwd=tmp_path)
+    below = tmp_path / "agentrail_runtime"
+    found = {
+        path.relative_to(tmp_path).as_posix(): path.read_bytes()
+        for path in below.rglob("*")
+        if path.is_file()
+    }
+    files = distributions.wheel_files()
+    assert found == {name: files[name] for name in PACKAGE_FILES}
+
+
+def test_both_commands_are_there_under_their_names(distributions: Distributions) -> None:
+    text = distributions.wheel_files()[f"agentrail_runtime-{__version__}.dist-info/entry_points.txt"]
+    assert text.decode().split() == [
+        "[console_scripts]",
+        *("agentrail", "=", "agentrail_runtime.cli.main:main"),
+        *("agentrail-install", "=", "agentrail_runtime.cli.main:main_install"),
+    ]
+
+
+def test_the_index_page_shows_the_readme_and_the_right_python(distributions: Distributions) -> None:
+    data = distributions.wheel_files()[f"agentrail_runtime-{__version__}.dist-info/METADATA"]
+    metadata = BytesParser().parsebytes(data)
+    assert (metadata["Name"], metadata["Version"]) == ("agentrail-runtime", __version__)
+    assert (metadata["Requires-Python"], metadata["License-Expression"]) == (">=3.10", "MIT")
+    assert metadata["Description-Content-Type"] == "text/markdown"
+    assert "# agentrail-runtime" in data.decode()

@@ -1,0 +1,202 @@
+"""The journal is what an interrupted run is undone by: forged or truncated, it undoes nothing at all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from agentrail_runtime import document, journal
+from agentrail_runtime.document import DocumentError
+from agentrail_runtime.entry import RelPath
+from agentrail_runtime.journal import Delivery, Image, Journal, Step
+from tests.unit.support import HEX
+
+IMAGE = {"sha256": HEX, "size": 3, "mode": 0o644}
+STEP = {"path": "a.md", "before": IMAGE, "after": None, "is_edited": True}
+VALID: dict[str, Any] = {
+    "schema_version": "1.0",
+    "transaction": "12-0a1b2c",
+    "sequence": 12,
+    "operation": "install",
+    "created": "2026-02-20T15:56:05Z",
+    "runtime_version": "1.0.0",
+    "previous_version": None,
+    "steps": [STEP],
+    "made_directories": ["docs"],
+    "emptied_directories": [{"path": "old", "mode": 0o755}],
+    "undoes": ["11-ffffff"],
+    "deliveries": [{"sha256": HEX, "offset": 0, "size": 3}],
+}
+STEPS = (Step(RelPath("a.md"), Image(HEX, 3, 0o644), None, is_edited=True),)
+
+
+def load(**changes: Any) -> Journal:
+    return journal.load(document.dump({**VALID, **changes}))
+
+
+def test_a_journal_is_read_as_it_was_written() -> None:
+    written = Journal(
+        transaction="12-0a1b2c",
+        sequence=12,
+        operation="rollback",
+        created="2026-02-20T15:56:05Z",
+        runtime_version=None,
+        previous_version="1.0.0",
+        steps=(*STEPS, Step(RelPath("b"), None, Image(HEX, 0, 0o755))),
+        made_directories=(RelPath("x"), RelPath("x/y")),
+        emptied_directories=((RelPath("old"), 0o750),),
+        undoes=("11-ffffff", "10-000000"),
+        deliveries=(Delivery(HEX, 0, 3), Delivery(HEX, 3, 4)),
+    )
+    assert journal.load(written.dump()) == written
+
+
+def test_every_field_of_a_journal_is_read() -> None:
+    assert load() == Journal(
+        transaction="12-0a1b2c",
+        sequence=12,
+        operation="install",
+        created="2026-02-20T15:56:05Z",
+        runtime_version="1.0.0",
+        previous_version=None,
+        steps=STEPS,
+        made_directories=(RelPath("docs"),),
+        emptied_directories=((RelPath("old"), 0o755),),
+        undoes=("11-ffffff",),
+        deliveries=(Delivery(HEX, 0, 3),),
+    )
+
+
+@pytest.mark.parametrize(("is_edited", "holds"), [(True, True), (False, False)])
+def test_a_stash_with_the_only_copy_of_an_edit_is_known_for_one(is_edited: bool, holds: bool) -> None:
+    steps = [{**STEP, "path": "b", "is_edited": False}, {**STEP, "is_edited": is_edited}]
+    assert load(steps=steps).holds_user_bytes is holds
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"[]", b"\xff", b'{"steps":' * 50_000, b"\0" * 512])
+def test_a_journal_that_a_full_disk_truncated_is_refused(data: bytes) -> None:
+    with pytest.raises(DocumentError):
+        journal.load(data)
+
+
+def test_every_truncation_of_a_journal_is_refused() -> None:
+    data = document.dump(VALID)
+    for stop in range(len(data) - 2):
+        with pytest.raises(DocumentError):
+            journal.load(data[:stop])
+
+
+def test_a_journal_of_a_newer_schema_is_not_guessed_at() -> None:
+    with pytest.raises(DocumentError, match=r"journal schema not supported \(expected 1.x, got 2.0\)"):
+        load(schema_version="2.0")
+
+
+@pytest.mark.parametrize("key", sorted({*VALID} - {"runtime_version", "previous_version"}))
+def test_a_journal_without_a_required_key_is_refused(key: str) -> None:
+    with pytest.raises(DocumentError, match=f"^{key}: missing$"):
+        journal.load(document.dump({name: value for name, value in VALID.items() if name != key}))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("schema_version", 1),
+        ("transaction", 12),
+        ("transaction", ""),
+        ("transaction", "-"),
+        ("transaction", "../../x"),
+        ("transaction", "a/b"),
+        ("transaction", "12-é"),
+        ("transaction", "1 2"),
+        ("sequence", "12"),
+        ("sequence", True),
+        ("operation", "format"),
+        ("operation", []),
+        ("created", 0),
+        ("runtime_version", 1),
+        ("previous_version", []),
+        ("steps", None),
+        ("steps", {}),
+        ("steps", ["a.md"]),
+        ("steps", [None]),
+        ("made_directories", "docs"),
+        ("made_directories", ["../docs"]),
+        ("made_directories", ["/"]),
+        ("made_directories", [".git"]),
+        ("made_directories", [7]),
+        ("made_directories", [None]),
+        ("made_directories", [True]),
+        ("emptied_directories", ["old"]),
+        ("emptied_directories", [{"path": "../old", "mode": 0}]),
+        ("emptied_directories", [{"path": "old"}]),
+        ("emptied_directories", [{"path": "old", "mode": "0755"}]),
+        ("undoes", "11-ffffff"),
+        ("undoes", [11]),
+        ("undoes", ["../x"]),
+        ("undoes", [[]]),
+        ("deliveries", {}),
+        ("deliveries", [[]]),
+        ("deliveries", [{"sha256": HEX, "offset": "0", "size": 3}]),
+        ("deliveries", [{"sha256": "x", "offset": 0, "size": 3}]),
+        ("deliveries", [{"sha256": HEX, "offset": 0}]),
+    ],
+)
+def test_a_forged_journal_is_refused(key: str, value: Any) -> None:
+    with pytest.raises(DocumentError):
+        load(**{key: value})
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("path", None),
+        ("path", "../outside"),
+        ("path", "/etc/cron.d/x"),
+        ("path", "C:/x"),
+        ("path", ".git/hooks/pre-commit"),
+        ("path", "a\0"),
+        ("path", "n" * 4096),
+        ("before", "x"),
+        ("before", []),
+        ("before", {"sha256": HEX, "size": 3}),
+        ("after", {"sha256": "0", "size": 3, "mode": 0o644}),
+        ("after", {"sha256": HEX, "size": None, "mode": 0o644}),
+        ("after", {"sha256": HEX, "size": 3, "mode": "rw"}),
+        ("is_edited", None),
+        ("is_edited", 0),
+    ],
+)
+def test_a_forged_step_is_refused_with_its_place(key: str, value: Any) -> None:
+    with pytest.raises(DocumentError, match=rf"^steps\[0\]\.{key}[.:]"):
+        load(steps=[{**STEP, key: value}])
+
+
+@pytest.mark.parametrize(
+    "path", [".agentrail/state", ".agentrail/state/journal", ".AgentRail/State/stash/1-a/journal"]
+)
+def test_a_journal_cannot_undo_away_the_stash(path: str) -> None:
+    with pytest.raises(DocumentError, match="lies in the installer's own state"):
+        load(steps=[{**STEP, "path": path}])
+
+
+def test_two_steps_that_write_one_file_are_refused() -> None:
+    with pytest.raises(DocumentError, match="A.md but for case"):
+        load(steps=[{**STEP, "path": path, "after": IMAGE} for path in ("a.md", "A.md")])
+
+
+def test_a_rename_that_only_changes_case_can_be_undone() -> None:
+    steps = [STEP, {**STEP, "path": "A.md", "before": None, "after": IMAGE}]
+    assert [step.path for step in load(steps=steps).steps] == ["a.md", "A.md"]
+
+
+@pytest.mark.parametrize(
+    ("mode", "kept"), [(0o100755, 0o755), (0o4755, 0o755), (-1, 0o777), (2**70, 0)]
+)
+def test_no_journal_gives_a_file_or_directory_more_than_permission_bits(mode: int, kept: int) -> None:
+    read = load(
+        steps=[{**STEP, "before": {**IMAGE, "mode": mode}}],
+        emptied_directories=[{"path": "old", "mode": mode}],
+    )
+    assert read.steps[0].before == Image(HEX, 3, kept)
+    assert read.emptied_directories == (("old", kept),)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from difflib import unified_diff
+from typing import Final
 
 from agentrail_runtime import block, newline
 from agentrail_runtime.decision import Action, Texts
 from agentrail_runtime.entry import Index, RelPath
 from agentrail_runtime.planner import Plan
 from agentrail_runtime.receipt import Receipt
+
+_LINE: Final = re.compile(r"[^\n]*\n|[^\n]+")
 
 
 def unified(plan: Plan, texts: Texts, *, receipt: Receipt | None, index: Index) -> str:
@@ -76,7 +80,6 @@ def _file(left: str, right: str, path: str, before: bytes | None, after: bytes |
     if not all(side is None or newline.is_utf8(side) for side in (before, after)):
         yield f"Binary files {old} and {new} differ\n"
         return
-    left_lines = (before or b"").decode().splitlines(keepends=True)
-    right_lines = (after or b"").decode().splitlines(keepends=True)
-    for line in unified_diff(left_lines, right_lines, fromfile=old, tofile=new):
+    sides = [_LINE.findall((side or b"").decode()) for side in (before, after)]
+    for line in unified_diff(sides[0], sides[1], fromfile=old, tofile=new):
         yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"

@@ -135,7 +135,8 @@ def build_removal(
     own += [] if keeps_state or not _is_own_gitignore(inspect, rules) else [GITIGNORE_PATH]
     marker = keep_path(receipt.task_root)
     is_marker = inspect(marker).kind == "file" and inspect(marker).size == 0
-    own += [marker] if is_marker and not has_records else []
+    is_recorded = any(record.path == marker for record in receipt.records)
+    own += [marker] if is_marker and not (has_records or is_recorded) else []
     removals = [Change(path=path, before=inspect(path), content=None) for path in own]
     return _plan(decisions, removals, task_root=receipt.task_root)
 
@@ -313,7 +314,7 @@ def _own_text(path: RelPath, before: bytes | None, receipt: Receipt) -> bytes:
         return before or b""
     if before is None:
         return GITIGNORE_TEXT
-    if {b"/state/", b"state/"} & set(before.split()):
+    if {b"/state/", b"state/"} & {line.strip() for line in before.splitlines()}:
         return before
     glue = b"" if before.endswith(b"\n") or not before else b"\n"
     return before + newline.like(before, glue + GITIGNORE_TEXT)

@@ -39,6 +39,7 @@ def locate(path: str) -> str:
             f"{path}: lies in git's own directory", paths=[path], hint="name the repository itself"
         )
     if not os.path.isdir(root):
+        _check_above(root)
         return root
     above = root
     while True:
@@ -47,6 +48,19 @@ def locate(path: str) -> str:
         if os.path.lexists(os.path.join(above, ".git")) or os.path.dirname(above) == above:
             return root
         above = os.path.dirname(above)
+
+
+def _check_above(root: str) -> None:
+    """Make sure that a directory can be made at `root`."""
+    above = root
+    while not os.path.lexists(above):
+        above = os.path.dirname(above)
+    if not os.path.isdir(above):
+        raise TargetError(
+            f"{above}: not a directory (expected one to make {root} in)",
+            paths=[above],
+            hint="name another place for the repository",
+        )
 
 
 def _is_marked(directory: str) -> bool:

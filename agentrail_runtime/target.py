@@ -153,7 +153,7 @@ class Target:
         """Return the permission bits of the directory at `path`; None where there is none."""
         status = self._lstat(path)
         is_there = status is not None and stat.S_ISDIR(status.st_mode)
-        return stat.S_IMODE(status.st_mode) if status and is_there else None
+        return status.st_mode & 0o777 if status and is_there else None
 
     # --- writing ---------------------------------------------------------------------------------
 
@@ -212,7 +212,12 @@ class Target:
         name, descriptor = self._at(path)
         os.mkdir(name, dir_fd=descriptor)
         if mode is not None:
-            os.chmod(self._directory(path) if self._use_dir_fd else name, mode)
+            self.set_directory_mode(path, mode)
+
+    def set_directory_mode(self, path: RelPath, mode: int) -> None:
+        """Give the directory at `path` exact permission bits; setgid and its like stay as they are."""
+        where = self._directory(path) if self._use_dir_fd else self._checked_directory(path)
+        os.chmod(where, os.stat(where).st_mode & 0o7000 | mode)
 
     def _make_root(self) -> None:
         """Create the target and what is missing above it, and remember what was created."""

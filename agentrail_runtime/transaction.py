@@ -476,8 +476,11 @@ def _undo(target: Target, journal: Journal) -> Recovery:
     and then the stash stays.
     """
     for path, mode in journal.emptied_directories:
-        if not target.is_directory(path):
+        found_mode = target.directory_mode(path)
+        if found_mode is None:
             target.make_directory(path, mode)
+        elif found_mode != mode:
+            target.set_directory_mode(path, mode)
     restored, left_alone = [], []
     for step in reversed(journal.steps):
         found = _image(target.inspect(step.path))

@@ -21,14 +21,15 @@ class Status(NamedTuple):
 
     `outcome` is of the plan that an install would follow, or of the receipt alone where no plan could
     be made; then `problem` says why. `drift` are the delivered files that are not as delivered.
-    `route` is how the installed files came, `profile` the profile's ``schema_version``, None where it says none or cannot be read.
+    `profile` is the profile's ``schema_version``, None where it says none or cannot be read; `route`
+    is how the installed files came.
     """
 
     outcome: Outcome
     drift: tuple[Action, ...]
     profile: str | None
-    route: SourceKind
     problem: AgentRailError | None = None
+    route: SourceKind = "package"
 
     @property
     def pending(self) -> tuple[Action, ...]:

@@ -6,6 +6,7 @@ import ntpath
 import posixpath
 import unicodedata
 
+import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
@@ -66,11 +67,11 @@ def test_what_passes_stays_below_the_target_on_posix_and_on_windows(text: str) -
 @steadily(300)
 @given(HOSTILE)
 def test_a_refusal_can_be_printed_anywhere(text: str) -> None:
-    try:
+    assume(passes(text) is None)
+    with pytest.raises(PathError) as caught:
         parse_path(text)
-    except PathError as error:
-        assert str(error).encode("utf-8").isascii() or str(error).isprintable()
-        assert len(str(error).splitlines()) == 1
+    assert len(str(caught.value).splitlines()) == 1
+    assert str(caught.value).isprintable()
 
 
 @steadily(300)
@@ -89,7 +90,7 @@ def test_a_path_below_a_path_passes_as_its_parts_do(above: list[str], below: lis
 @example("\u0345\u0301")
 def test_two_spellings_of_one_name_are_found_out(text: str) -> None:
     for form in ("NFC", "NFD"):
-        other = unicodedata.normalize(form, text)  # type: ignore[arg-type]
+        other = unicodedata.normalize(form, text)
         assert collision_key(other) == collision_key(text)
         assert collision_key(other.casefold()) == collision_key(text)
 

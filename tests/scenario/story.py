@@ -145,6 +145,7 @@ def process(
         capture_output=True,
         text=True,
         encoding="utf-8",
+        errors="replace",
         check=False,
     )
     return Run(done.returncode, done.stdout, done.stderr)

@@ -192,6 +192,12 @@ class Life(RuleBasedStateMachine):
 
     @precondition(is_installed)
     @rule()
+    def uninstall(self) -> None:
+        assert self.command("uninstall").code == 0
+        assert agentrail("rollback", self.repo).code == 1
+
+    @precondition(is_installed)
+    @rule()
     def rollback_what_was_just_installed(self) -> None:
         before = snapshot(self.repo)
         run = install(self.repo, "--json", "-f", bundle=self.root / "1.2.0")

@@ -1,4 +1,4 @@
-"""A target and a source in memory, for the tests of everything that decides and does not touch a disk."""
+"""A target and a source in memory, for the tests of everything that touches no disk."""
 
 from __future__ import annotations
 

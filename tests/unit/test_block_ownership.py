@@ -176,7 +176,7 @@ def test_a_block_from_an_older_bundle_is_not_drift_the_moment_it_is_installed(wh
 
 def test_a_bundle_with_half_a_block_is_refused_as_a_source_and_no_internal_error() -> None:
     case = Case(None, MINE, BROKEN, path="AGENTS.md", ownership="block")
-    with pytest.raises(AgentRailError, match="AGENTS.md: ") as caught:
+    with pytest.raises(AgentRailError, match=r"AGENTS\.md: ") as caught:
         ownership.decide(case.side, case.rules())
     assert caught.value.code == 6
 

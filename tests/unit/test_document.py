@@ -17,8 +17,12 @@ def test_equal_values_are_equal_bytes_so_that_a_digest_means_something() -> None
     assert document.dump({"a": [1], "b": "日本"}) == text
 
 
+def test_a_terminal_without_unicode_gets_every_character_escaped() -> None:
+    assert document.dump({"a": "日"}, is_ascii=True) == b'{\n  "a": "\\u65e5"\n}\n'
+
+
 def test_what_was_dumped_is_loaded_again() -> None:
-    value = {"a": None, "b": [True, 1, -2, "x"], "c": {"d": {}}}
+    value: dict[str, Any] = {"a": None, "b": [True, 1, -2, "x"], "c": {"d": {}}}
     assert document.load(document.dump(value)) == value
 
 
@@ -125,7 +129,7 @@ def test_the_schema_window_is_one_major_version(text: str, is_in: bool) -> None:
 
 @pytest.mark.parametrize("text", ["", ".1", "x", "1x.0", "-1.0", " 1.0", "١.0", "1e3", "²"])
 def test_a_schema_version_that_is_none_is_refused(text: str) -> None:
-    with pytest.raises(DocumentError, match="schema_version: expected major.minor"):
+    with pytest.raises(DocumentError, match=r"schema_version: expected major\.minor"):
         document.schema_window(text, major=1)
 
 

@@ -1,4 +1,4 @@
-"""A bundle's index that is damaged or forged is refused with every finding named, before anything else."""
+"""A bundle's index that is damaged or forged is refused, with every finding named."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The journal is what an interrupted run is undone by: forged or truncated, it undoes nothing at all."""
+"""The journal is what an interrupted run is undone by: forged or truncated, it undoes nothing."""
 
 from __future__ import annotations
 
@@ -25,9 +25,12 @@ VALID: dict[str, Any] = {
     "steps": [STEP],
     "made_directories": ["docs"],
     "emptied_directories": [{"path": "old", "mode": 0o755}],
+    "parent": "10-eeeeee",
     "undoes": ["11-ffffff"],
+    "keeps": [],
     "deliveries": [{"sha256": HEX, "offset": 0, "size": 3}],
 }
+REQUIRED = sorted({*VALID} - {"runtime_version", "previous_version", "parent", "keeps"})
 STEPS = (Step(RelPath("a.md"), Image(HEX, 3, 0o644), None, is_edited=True),)
 
 
@@ -46,7 +49,9 @@ def test_a_journal_is_read_as_it_was_written() -> None:
         steps=(*STEPS, Step(RelPath("b"), None, Image(HEX, 0, 0o755))),
         made_directories=(RelPath("x"), RelPath("x/y")),
         emptied_directories=((RelPath("old"), 0o750),),
+        parent="11-ffffff",
         undoes=("11-ffffff", "10-000000"),
+        keeps=("10-000000",),
         deliveries=(Delivery(HEX, 0, 3), Delivery(HEX, 3, 4)),
     )
     assert journal.load(written.dump()) == written
@@ -63,6 +68,7 @@ def test_every_field_of_a_journal_is_read() -> None:
         steps=STEPS,
         made_directories=(RelPath("docs"),),
         emptied_directories=((RelPath("old"), 0o755),),
+        parent="10-eeeeee",
         undoes=("11-ffffff",),
         deliveries=(Delivery(HEX, 0, 3),),
     )
@@ -72,6 +78,11 @@ def test_every_field_of_a_journal_is_read() -> None:
 def test_a_stash_with_the_only_copy_of_an_edit_is_known_for_one(is_edited: bool, holds: bool) -> None:
     steps = [{**STEP, "path": "b", "is_edited": False}, {**STEP, "is_edited": is_edited}]
     assert load(steps=steps).holds_user_bytes is holds
+
+
+def test_a_rollback_that_guards_another_stash_is_known_to_hold_what_is_the_user_s() -> None:
+    steps = [{**STEP, "is_edited": False}]
+    assert load(steps=steps, keeps=["11-ffffff"]).holds_user_bytes
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b"\xff", b'{"steps":' * 50_000, b"\0" * 512])
@@ -92,7 +103,7 @@ def test_a_journal_of_a_newer_schema_is_not_guessed_at() -> None:
         load(schema_version="2.0")
 
 
-@pytest.mark.parametrize("key", sorted({*VALID} - {"runtime_version", "previous_version"}))
+@pytest.mark.parametrize("key", REQUIRED)
 def test_a_journal_without_a_required_key_is_refused(key: str) -> None:
     with pytest.raises(DocumentError, match=f"^{key}: missing$"):
         journal.load(document.dump({name: value for name, value in VALID.items() if name != key}))
@@ -135,6 +146,11 @@ def test_a_journal_without_a_required_key_is_refused(key: str) -> None:
         ("undoes", [11]),
         ("undoes", ["../x"]),
         ("undoes", [[]]),
+        ("parent", 10),
+        ("parent", "../x"),
+        ("keeps", None),
+        ("keeps", [1]),
+        ("keeps", ["a/b"]),
         ("deliveries", {}),
         ("deliveries", [[]]),
         ("deliveries", [{"sha256": HEX, "offset": "0", "size": 3}]),
@@ -181,7 +197,7 @@ def test_a_journal_cannot_undo_away_the_stash(path: str) -> None:
 
 
 def test_two_steps_that_write_one_file_are_refused() -> None:
-    with pytest.raises(DocumentError, match="A.md but for case"):
+    with pytest.raises(DocumentError, match=r"A\.md but for case"):
         load(steps=[{**STEP, "path": path, "after": IMAGE} for path in ("a.md", "A.md")])
 
 

@@ -55,7 +55,7 @@ DIFFERENT: list[Row] = [
     (A, B, C, "overwrite", "update", OVER, C),
 ]
 POLICIES: tuple[Policy, ...] = ("abort", "keep", "merge", "overwrite")
-ROWS: list[Row] = [(*row[:3], policy, *row[3:]) for row in SAME for policy in POLICIES] + DIFFERENT  # type: ignore[misc]
+ROWS: list[Row] = [(*row[:3], policy, *row[3:]) for row in SAME for policy in POLICIES] + DIFFERENT
 
 
 @pytest.mark.parametrize(("base", "current", "incoming", "policy", "action", "reason", "content"), ROWS)
@@ -142,7 +142,7 @@ def test_keys_of_a_newer_installer_survive_an_update() -> None:
     assert decided.record.extra == {"later": 1}
 
 
-# --- declined ---------------------------------------------------------------------------------------
+# --- declined -------------------------------------------------------------------------------------
 
 
 def test_a_refused_change_is_remembered_and_the_old_base_stays() -> None:
@@ -187,7 +187,7 @@ def test_a_delivered_change_is_no_longer_refused() -> None:
     assert decided.record.declined is None
 
 
-# --- merge ------------------------------------------------------------------------------------------
+# --- merge ----------------------------------------------------------------------------------------
 
 
 def test_a_merge_writes_both_changes_and_advances_the_base() -> None:
@@ -219,7 +219,7 @@ def test_a_binary_edited_on_both_sides_is_always_a_conflict(binary: int) -> None
     assert told(decided) == ("conflict", "both sides changed the same lines")
 
 
-# --- modes ------------------------------------------------------------------------------------------
+# --- modes ----------------------------------------------------------------------------------------
 
 MODES = [
     # recorded, current, incoming: action, reason, bit written
@@ -302,7 +302,7 @@ def test_an_update_keeps_a_mode_that_the_user_changed() -> None:
     assert change.executable is True
 
 
-# --- uninstall and verify -----------------------------------------------------------------------------
+# --- uninstall and verify -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -45,8 +45,10 @@ def refusal(text: str) -> list[str]:
 
 
 def test_a_manifest_is_read_with_the_line_of_every_item() -> None:
-    text = f'{HEAD}include_paths:\n  - AGENTS.md\n  - "docs/"\nseed_files: [a => b]\nblock_files:\n- AGENTS.md\n'
-    assert manifest.load(text) == Manifest(
+    lists = (
+        "include_paths:\n  - AGENTS.md\n  - 'docs/'\nseed_files: [a => b]\nblock_files:\n- AGENTS.md\n"
+    )
+    assert manifest.load(HEAD + lists) == Manifest(
         schema_version="1.1.0",
         output_root="dist/runtime",  # type: ignore[arg-type]
         include_paths=(Item("AGENTS.md", 4), Item("docs/", 5)),

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from agentrail_runtime.decision import Action
+from agentrail_runtime.decision import Action, ActionKind
 from agentrail_runtime.entry import RelPath
 from agentrail_runtime.outcome import Origin, Outcome
 
 
 def test_the_summary_counts_every_action_and_names_those_that_did_not_happen() -> None:
-    actions = tuple(
-        Action(RelPath(str(number)), kind, "managed", "why")
-        for number, kind in enumerate(["create", "create", "merge", "keep"])  # type: ignore[misc]
-    )
+    kinds: list[ActionKind] = ["create", "create", "merge", "keep"]
+    actions = tuple(Action(RelPath("a"), kind, "managed", "why") for kind in kinds)
     assert Outcome("install", "applied", "/t", actions).summary == {
         "create": 2,
         "update": 0,

@@ -141,11 +141,11 @@ def test_one_conflict_is_told_and_nothing_would_be_written_of_it() -> None:
 
 def test_actions_are_sorted_by_path() -> None:
     world = World()
-    plan = world.install({name: b"" for name in ("b", "a/z", "a", "A")} | {"a-b": b""} | {"c": b""})
+    plan = world.install(dict.fromkeys(["b", "a/z", "A", "a-b", "c"], b""))
     assert [action.path for action in plan.actions] == sorted(action.path for action in plan.actions)
 
 
-# --- renames ----------------------------------------------------------------------------------------
+# --- renames --------------------------------------------------------------------------------------
 
 OLD, NEW_PATH = {"docs/old.md": b"1\n2\n"}, {"docs/new.md": b"1\n2\n"}
 
@@ -243,7 +243,7 @@ def test_only_managed_files_are_known_by_their_bytes() -> None:
     }
 
 
-# --- a class that changes ------------------------------------------------------------------------------
+# --- a class that changes -------------------------------------------------------------------------
 
 
 def test_a_managed_file_that_becomes_a_block_keeps_what_the_user_has_in_it(
@@ -271,7 +271,7 @@ def test_a_managed_file_that_becomes_a_seed_is_the_user_s_from_then_on(
     assert [planner.is_drift(action) for action in world.check().actions] == [False]
 
 
-# --- what stands in the way ------------------------------------------------------------------------------
+# --- what stands in the way -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -331,7 +331,7 @@ def test_a_symlink_above_a_file_that_ships_no_more_stops_the_run() -> None:
         world.install({})
 
 
-# --- task root and own files -------------------------------------------------------------------------------
+# --- task root and own files ----------------------------------------------------------------------
 
 
 def test_the_records_of_a_first_install_are_where_the_contract_says() -> None:
@@ -405,7 +405,7 @@ def test_a_receipt_that_was_checked_out_with_crlf_is_no_reason_to_write() -> Non
     assert world.install(BUNDLE).changes == ()
 
 
-# --- uninstall ------------------------------------------------------------------------------------------
+# --- uninstall ------------------------------------------------------------------------------------
 
 
 def test_an_uninstall_gives_back_the_target_from_before() -> None:
@@ -468,7 +468,7 @@ def test_an_uninstall_leaves_rules_that_the_user_added(rules: bytes | None, goes
     assert (".agentrail/.gitignore" in paths(world.removal())) is goes
 
 
-# --- verify ---------------------------------------------------------------------------------------------
+# --- verify ---------------------------------------------------------------------------------------
 
 
 def test_a_verify_of_a_fresh_install_finds_nothing() -> None:

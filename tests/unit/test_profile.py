@@ -101,7 +101,8 @@ def test_a_profile_of_another_schema_is_refused_with_its_place(
     with pytest.raises(IncompatibleError) as caught:
         load(text)
     assert caught.value.message == (
-        f"project.profile.yaml:{place}: profile schema not supported (expected 2.0.0, 2.1.0, got {found})"
+        f"project.profile.yaml:{place}: profile schema not supported "
+        f"(expected 2.0.0, 2.1.0, got {found})"
     )
     assert caught.value.paths == ("project.profile.yaml",)
     assert caught.value.hint

@@ -186,15 +186,18 @@ EDITS = {
     ),
     "paths that are no lists": (
         "workflow: {task_root: work}\npaths: {source_roots: work, artifacts: {work: work}}\n",
-        "workflow: {task_root: .agentrail/work}\npaths: {source_roots: work, artifacts: {work: work}}\n",
+        "workflow: {task_root: .agentrail/work}\n"
+        "paths: {source_roots: work, artifacts: {work: work}}\n",
     ),
     "lists within lists": (
         "workflow: {task_root: work}\npaths:\n  artifacts: [[work], {a: work}, work]\n",
-        "workflow: {task_root: .agentrail/work}\npaths:\n  artifacts: [[work], {a: work}, .agentrail/work]\n",
+        "workflow: {task_root: .agentrail/work}\n"
+        "paths:\n  artifacts: [[work], {a: work}, .agentrail/work]\n",
     ),
     "no task root said, so that work is the old one": (
         "workflow:\n  docs_root: docs\npaths:\n  artifacts: [work]\n",
-        "workflow:\n  task_root: .agentrail/work\n  docs_root: docs\npaths:\n  artifacts: [.agentrail/work]\n",
+        "workflow:\n  task_root: .agentrail/work\n  docs_root: docs\n"
+        "paths:\n  artifacts: [.agentrail/work]\n",
     ),
     "a comment before the first key": (
         "workflow:\n  # the documents\n  docs_root: docs # d\n",
@@ -381,7 +384,8 @@ RESTORED = {
     ),
     "the user added things since": (
         "workflow:\n  task_root: work\npaths: {artifacts: [work]}\n",
-        "a: 1\nworkflow:\n  task_root: .agentrail/work # ours\npaths: {artifacts: [.agentrail/work, x]}\n",
+        "a: 1\nworkflow:\n  task_root: .agentrail/work # ours\n"
+        "paths: {artifacts: [.agentrail/work, x]}\n",
         "a: 1\nworkflow:\n  task_root: work # ours\npaths: {artifacts: [work, x]}\n",
     ),
     "the user removed the list since": (
@@ -418,7 +422,7 @@ def test_an_uninstall_takes_back_what_still_stands_and_no_edit(
 
 
 def test_an_uninstall_does_not_touch_a_profile_that_is_no_longer_yaml() -> None:
-    with pytest.raises(ProfileError, match="project.profile.yaml:2:1: not valid YAML"):
+    with pytest.raises(ProfileError, match=r"yaml:2:1: not valid YAML"):
         profile.restore(b"a: [\n", [["workflow.task_root", "work", NEW]])
 
 

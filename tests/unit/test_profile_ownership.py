@@ -150,7 +150,7 @@ def test_a_profile_that_ships_no_more_is_the_user_s() -> None:
 )
 def test_a_profile_that_puts_the_records_out_of_reach_is_refused(said: str) -> None:
     current = f"workflow: {{task_root: {said}}}\n".encode()
-    with pytest.raises(ProfileError, match="project.profile.yaml: workflow.task_root: ") as caught:
+    with pytest.raises(ProfileError, match=r"project\.profile\.yaml: workflow\.task_root: ") as caught:
         decide(profile(None, current), installed_task_root=NEW)
     assert caught.value.hint == "set workflow.task_root to a directory below the repository"
 
@@ -169,7 +169,7 @@ def test_a_profile_that_cannot_be_read_stops_the_run(current: bytes, error: type
         decide(profile(None, current), task_root=NEW)
 
 
-# --- uninstall and verify -----------------------------------------------------------------------------
+# --- uninstall and verify -------------------------------------------------------------------------
 
 RESTORE = {"restore": [["workflow.task_root", "work", ".agentrail/work"]]}
 

@@ -234,6 +234,14 @@ def test_a_status_says_whether_the_profile_is_supported(profile: str | None, lin
     assert line in report.status_text(status(profile=profile), style=plain, verbose=False)
 
 
+@pytest.mark.parametrize(("route", "is_told"), [("package", False), ("copy", True)])
+def test_a_status_tells_of_the_copy_route_which_gets_no_upgrades_by_itself(
+    route: str, is_told: bool
+) -> None:
+    lines = report.status_text(status(route=route), style=plain, verbose=False)
+    assert ("route      installed by the copy route, from a bundle" in lines) is is_told
+
+
 def test_a_status_without_a_usable_source_says_why() -> None:
     problem = AgentRailError("index: damaged\nb: missing", hint="install again")
     lines = report.status_text(status(problem=problem), style=plain, verbose=False)
@@ -313,3 +321,11 @@ def test_the_history_can_be_read() -> None:
 
 def test_an_empty_history_says_so() -> None:
     assert report.history_text([]) == ["no transaction to roll back"]
+
+
+def test_a_command_to_type_can_be_typed_whatever_the_target_is_called() -> None:
+    done = report.as_text(outcome(target="/my repo"), style=plain, verbose=False)
+    assert done[-1].endswith("undo: agentrail rollback '/my repo'")
+    found = status(outcome=outcome(target="/it's", changed=True))
+    lines = report.status_text(found, style=plain, verbose=False)
+    assert lines[-1] == """update     agentrail-install '/it'"'"'s'"""

@@ -129,13 +129,15 @@ def status_text(status: Status, *, style: Style, verbose: bool) -> list[str]:
     source = outcome.source
     lines = [
         f"target     {outcome.target}",
-        f"version    {installed}, installed by {status.route}",
+        f"version    {installed}",
         f"task root  {outcome.task_root}",
     ]
     if source:
         route = source.kind if status.problem else f"{source.kind} {outcome.runtime_version}"
         lines.append(f"source     {route}, {source.digest[:19]}…")
     lines.append(f"profile    {_profile(status)}")
+    if status.route == "copy":
+        lines.append("route      installed by the copy route, from a bundle")
     lines += _section("drift", status.drift, style)
     lines += _section("pending", status.pending, style)
     lines += _section("declined", status.undelivered, style)

@@ -475,12 +475,7 @@ def _undo(target: Target, journal: Journal) -> Recovery:
     A path that is neither as before nor as after was changed by somebody since: it is left alone,
     and then the stash stays.
     """
-    for path, mode in journal.emptied_directories:
-        found_mode = target.directory_mode(path)
-        if found_mode is None:
-            target.make_directory(path, mode)
-        elif found_mode != mode:
-            target.set_directory_mode(path, mode)
+    _restore_directories(target, journal)
     restored, left_alone = [], []
     for step in reversed(journal.steps):
         found = _image(target.inspect(step.path))
@@ -500,6 +495,16 @@ def _undo(target: Target, journal: Journal) -> Recovery:
             target.sync_directory(path)
     _close(target, journal, keeps_stash=bool(left_alone))
     return Recovery(tuple(restored), tuple(left_alone), stash_of(journal.transaction))
+
+
+def _restore_directories(target: Target, journal: Journal) -> None:
+    """Bring back the directories that were removed, each with its permission bits."""
+    for path, mode in journal.emptied_directories:
+        found = target.directory_mode(path)
+        if found is None:
+            target.make_directory(path, mode)
+        elif found != mode:
+            target.set_directory_mode(path, mode)
 
 
 def _close(target: Target, journal: Journal, *, keeps_stash: bool) -> None:

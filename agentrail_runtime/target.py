@@ -11,6 +11,7 @@ import errno
 import hashlib
 import os
 import stat
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Final
@@ -288,8 +289,6 @@ class Target:
             self._unlock(descriptor)
 
     def _try_lock(self) -> int | None:
-        from filelock import lock_descriptor
-
         self.close()
         try:
             self._make_root()
@@ -308,7 +307,7 @@ class Target:
         try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise _unsafe(LOCK_PATH, "is not a plain file")
-            if not (lock_descriptor(descriptor, blocking=False) and self._is_current(descriptor)):
+            if not (_take_lock(descriptor) and self._is_current(descriptor)):
                 os.close(descriptor)
                 return None
         except BaseException:
@@ -433,6 +432,25 @@ class Target:
         if error.errno in (errno.ELOOP, errno.EISDIR, errno.ENXIO, errno.EMLINK):
             return _unsafe(path, "is a symlink or no plain file (expected a plain file)")
         return _failed(path, "cannot be opened", error)
+
+
+def _take_lock(descriptor: int) -> bool:
+    """Try to lock an open file for this process; tell whether that succeeded.
+
+    On POSIX this is one flock(2) of the standard library; importing filelock for it would cost a fifth
+    of a whole install. Windows has no such call, and there it is worth that.
+    """
+    if sys.platform == "win32":
+        from filelock import lock_descriptor
+
+        return lock_descriptor(descriptor, blocking=False)
+    import fcntl
+
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return False
+    return True
 
 
 def _unsafe(path: str, what: str) -> UnsafePathError:

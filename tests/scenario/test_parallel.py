@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import subprocess
 import sys
@@ -346,12 +347,10 @@ def test_a_file_that_changes_between_plan_and_write_is_not_overwritten(
 def test_a_lock_that_the_file_system_cannot_give_is_told(
     repo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import filelock
-
-    def refuse(descriptor: int, *, blocking: bool) -> bool:
+    def refuse(descriptor: int, operation: int) -> None:
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
-    monkeypatch.setattr(filelock, "lock_descriptor", refuse)
+    monkeypatch.setattr(fcntl, "flock", refuse)
     before = snapshot(repo, with_state=True)
     done = install(repo)
     assert (done.code, "No locks available" in done.err) == (1, True)

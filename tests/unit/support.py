@@ -137,6 +137,7 @@ class World(Texts):
         self.modes: dict[str, int] = {}
         self.odd: dict[str, State] = {}
         self.executable: tuple[str, ...] = ()
+        self.is_root_empty = False
 
     @property
     def receipt(self) -> Receipt | None:
@@ -166,6 +167,7 @@ class World(Texts):
             policy=policy,
             task_root=None if wanted is None else RelPath(wanted),
             installed_task_root=installed.task_root if installed else None,
+            is_installed_root_empty=self.is_root_empty,
             profile_schema_versions=PROFILE_SCHEMA_VERSIONS,
         )
 

@@ -9,6 +9,7 @@ import pytest
 
 from agentrail_runtime import diff
 from agentrail_runtime.decision import Policy
+from agentrail_runtime.entry import Index
 from tests.support import write
 from tests.unit.support import World
 
@@ -132,6 +133,19 @@ def test_a_block_that_both_sides_changed_shows_what_was_not_delivered(policy: Po
     assert "--- current/AGENTS.md\n+++ incoming/AGENTS.md\n" in text
     assert "-edited\n+2\n" in text
     assert "-mine" not in text
+
+
+def test_a_block_that_cannot_be_put_in_has_nothing_to_show() -> None:
+    world = blocked("abort")
+    world.files["AGENTS.md"] = b"<!-- agentrail:begin -->\n"
+    assert world.plan().conflicts
+    assert shown(world) == ""
+
+
+def test_of_a_file_that_the_source_has_no_more_only_the_edit_is_shown() -> None:
+    world = upgraded(b"1\n2\nmine\n")
+    text = diff.unified(world.plan(), world, receipt=world.receipt, index=Index("1.0.0"))
+    assert text == TWICE[: TWICE.index("--- current")]
 
 
 def test_a_block_that_is_added_shows_the_user_s_text_unchanged() -> None:

@@ -68,7 +68,7 @@ def test_the_receipt_comes_last_and_the_profile_before_it() -> None:
     ]
 
 
-def test_removals_come_before_writes_so_that_a_file_can_become_a_directory() -> None:
+def test_removals_come_before_writes_so_that_no_two_spellings_of_a_name_meet() -> None:
     names = ["b", "project.profile.yaml", "a", ".agentrail/receipt.json", "z"]
     changes = [
         Change(RelPath(name), State(), None if name == "z" else bytes, executable=None)
@@ -207,6 +207,31 @@ def test_a_moved_edit_gets_the_mode_that_the_framework_changed() -> None:
     world.bundle, world.executable = dict(NEW_PATH), ("docs/new.md",)
     created = next(change for change in world.plan().changes if change.path == "docs/new.md")
     assert created.mode == 0o755
+
+
+def test_overwrite_takes_the_renamed_file_as_it_is_and_the_stash_keeps_the_edit() -> None:
+    world = World()
+    world.install(OLD)
+    world.files["docs/old.md"] = b"mine\n"
+    plan = world.install(NEW_PATH, "overwrite")
+    assert [(action.path, action.action, action.reason) for action in plan.actions] == [
+        ("docs/new.md", "create", "new"),
+        (
+            "docs/old.md",
+            "remove",
+            "renamed to docs/new.md; edited locally; overwritten, the stash keeps it",
+        ),
+    ]
+    assert [change.path for change in plan.changes if change.is_edited] == ["docs/old.md"]
+    assert world.files["docs/new.md"] == b"1\n2\n"
+
+
+def test_overwrite_brings_a_deleted_file_back_under_its_new_name() -> None:
+    world = World()
+    world.install(OLD)
+    del world.files["docs/old.md"]
+    plan = world.install(NEW_PATH, "overwrite")
+    assert world.actions(plan) == {"docs/new.md": "create"}
 
 
 def test_a_file_split_in_two_equal_ones_takes_the_edit_once() -> None:
@@ -390,6 +415,50 @@ def test_a_comment_about_the_rule_is_not_taken_for_the_rule() -> None:
     world = World({".agentrail/.gitignore": b"# /state/ was here\n"})
     world.install(BUNDLE)
     assert world.files[".agentrail/.gitignore"].endswith(b"\n/state/\n")
+
+
+@pytest.mark.parametrize(
+    ("is_empty", "marker", "stays"), [(True, b"", False), (False, b"", True), (True, b"mine", True)]
+)
+def test_a_former_task_root_goes_only_when_nothing_of_the_user_s_is_in_it(
+    is_empty: bool, marker: bytes, stays: bool
+) -> None:
+    world = installed()
+    world.files[".agentrail/work/.gitkeep"] = marker
+    world.is_root_empty = is_empty
+    plan = world.install(BUNDLE, task_root="tasks")
+    assert (".agentrail/work/.gitkeep" in world.files) is stays
+    assert (plan.emptied == (".agentrail/work",)) is not stays
+
+
+def test_a_former_task_root_that_is_gone_is_no_trouble() -> None:
+    world = installed()
+    del world.files[".agentrail/work/.gitkeep"]
+    world.is_root_empty = True
+    assert world.install(BUNDLE, task_root="tasks").emptied == ()
+
+
+def test_the_empty_task_root_of_an_unmoved_target_stays() -> None:
+    world = installed()
+    world.is_root_empty = True
+    assert world.install(BUNDLE).changes == ()
+
+
+def test_a_marker_that_the_bundle_brings_is_written_once() -> None:
+    world = World()
+    plan = world.install({".agentrail/work/.gitkeep": b"theirs\n"})
+    assert paths(plan).count(".agentrail/work/.gitkeep") == 1
+    assert world.files[".agentrail/work/.gitkeep"] == b"theirs\n"
+    assert world.install(world.bundle).changes == ()
+
+
+@pytest.mark.parametrize("task_root", ["docs/guide.md", "docs/guide.md/tasks", "Docs/GUIDE.md"])
+def test_a_task_root_in_the_place_of_a_file_of_ours_is_refused(task_root: str) -> None:
+    world = World()
+    world.bundle = {"docs/guide.md": b"1\n"}
+    with pytest.raises(UnsafePathError, match=f"^{task_root}: cannot hold task records: ") as caught:
+        world.plan(task_root=task_root)
+    assert caught.value.paths == ("docs/guide.md",)
 
 
 def test_a_gitkeep_of_the_user_s_is_not_emptied() -> None:

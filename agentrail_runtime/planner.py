@@ -51,7 +51,8 @@ class Plan(NamedTuple):
     """Everything that one run does: `actions` for the report, `changes` for the transaction.
 
     `emptied` are the directories to remove where the changes leave them empty. `task_root` is where
-    the profile points afterwards, `previous_task_root` where task records were until now.
+    the profile points afterwards, `previous_task_root` where task records were until now. `receipt`
+    is what stood in the place of the receipt when the plan was made.
     """
 
     actions: tuple[Action, ...]
@@ -59,6 +60,7 @@ class Plan(NamedTuple):
     emptied: tuple[RelPath, ...] = ()
     task_root: RelPath | None = None
     previous_task_root: str | None = None
+    receipt: State | None = None
 
     @property
     def conflicts(self) -> tuple[Action, ...]:
@@ -115,7 +117,9 @@ def build(
     )
     _refuse_task_root(task_root, sides)
     planned = _plan(decisions, _own_files(following, inspect, rules), task_root=task_root)
-    return planned._replace(previous_task_root=previous or rules.installed_task_root)
+    return planned._replace(
+        previous_task_root=previous or rules.installed_task_root, receipt=inspect(RECEIPT_PATH)
+    )
 
 
 def build_removal(

@@ -75,6 +75,7 @@ class Session:
         self.target = target
         self.timeout = timeout
         self.notices: list[str] = []
+        self._seen: bytes | None = None
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -113,8 +114,24 @@ class Session:
             ReceiptError: the receipt is damaged or forged.
             IncompatibleError: it is of a newer schema.
         """
+        self._seen = self._read_receipt()
+        return None if self._seen is None else receipt_.load(self._seen)
+
+    def is_steady(self) -> bool:
+        """Tell whether no other run has begun or ended since the receipt was read.
+
+        What was read without the lock is one state of the target then, and not a mix of two.
+        """
+        self.target.close()
+        return self._read_receipt() == self._seen and not transaction.is_hot(self.target)
+
+    def is_current(self) -> bool:
+        """Tell, with the lock held, whether the receipt is still the one that was read."""
+        return self._read_receipt() == self._seen
+
+    def _read_receipt(self) -> bytes | None:
         try:
-            return receipt_.load(self.target.read(RECEIPT_PATH))
+            return self.target.read(RECEIPT_PATH)
         except FileNotFoundError:
             return None
 

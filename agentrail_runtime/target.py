@@ -23,6 +23,7 @@ from agentrail_runtime.errors import LockedError, TargetError, UnsafePathError
 LOCK_PATH: Final = RelPath(f"{STATE_PATH}/lock")
 _REPARSE_POINT: Final = 0x400  # FILE_ATTRIBUTE_REPARSE_POINT
 _OPEN_DIRECTORIES: Final = 64
+_TRIES: Final = 100
 _POLL: Final = 0.05  # seconds between two attempts to take the lock
 HAS_DIR_FD: Final = os.open in os.supports_dir_fd and hasattr(os, "O_NOFOLLOW")
 
@@ -289,21 +290,10 @@ class Target:
             self._unlock(descriptor)
 
     def _try_lock(self) -> int | None:
-        self.close()
-        try:
-            self._make_root()
-            for path in (STATE_ROOT, STATE_PATH):
-                with suppress(FileExistsError):
-                    self.make_directory(path)
-            is_new = self._lstat(LOCK_PATH) is None
-            descriptor = self._open(LOCK_PATH, os.O_RDWR | os.O_CREAT | OPEN_FLAGS, 0o666)
-        except FileNotFoundError:
+        opened = self._open_lock()
+        if opened is None:
             return None
-        except BaseException as error:
-            self._remove_empty_state()
-            if isinstance(error, OSError):
-                raise self._unsafe_or_failed(LOCK_PATH, error) from error
-            raise
+        descriptor, is_new = opened
         try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise _unsafe(LOCK_PATH, "is not a plain file")
@@ -324,6 +314,30 @@ class Target:
             self._unlock(descriptor)
             raise
         return descriptor
+
+    def _open_lock(self) -> tuple[int, bool] | None:
+        """Return the opened lock file and whether it is new.
+
+        A holder that ends removes the directories it made, perhaps between two calls of ours: they are
+        made again then.
+        """
+        for _ in range(_TRIES):
+            self.close()
+            try:
+                self._make_root()
+                for path in (STATE_ROOT, STATE_PATH):
+                    with suppress(FileExistsError):
+                        self.make_directory(path)
+                is_new = self._lstat(LOCK_PATH) is None
+                return self._open(LOCK_PATH, os.O_RDWR | os.O_CREAT | OPEN_FLAGS, 0o666), is_new
+            except FileNotFoundError:
+                continue
+            except BaseException as error:
+                self._remove_empty_state()
+                if isinstance(error, OSError):
+                    raise self._unsafe_or_failed(LOCK_PATH, error) from error
+                raise
+        return None
 
     def _is_current(self, descriptor: int) -> bool:
         """Tell whether the locked file is still the one at the path: a holder removes it at the end."""

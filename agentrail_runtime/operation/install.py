@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 from agentrail_runtime import planner, transaction
 from agentrail_runtime import source as source_
 from agentrail_runtime.decision import Policy, Rules
-from agentrail_runtime.entry import PathError, RelPath, parse_task_root
+from agentrail_runtime.entry import RECEIPT_PATH, PathError, RelPath, parse_task_root
 from agentrail_runtime.errors import (
     ConflictError,
     IncompatibleError,
@@ -83,21 +83,19 @@ def install(target: str, options: Options) -> Outcome:
     with opened(target, timeout=options.lock_timeout) as session:
         run = _Run(session, options, bundle, origin)
         outcome = run.outcome("install")
-        if outcome.result == "conflict":
-            raise conflict(outcome)
-        if not run.plan.changes:
-            return outcome
+        if outcome.result != "planned" and session.is_steady():
+            return _settled(outcome)
         with session.locked():
+            if not run.is_current() or outcome.result != "planned":
+                run = _Run(session, options, bundle, origin)
             try:
                 identifier = run.apply()
             except StalePlanError:
                 run = _Run(session, options, bundle, origin)
-                outcome = run.outcome("install")
-                if outcome.result == "conflict":
-                    raise conflict(outcome) from None
-                if not run.plan.changes:
-                    return outcome
                 identifier = run.apply()
+            outcome = run.outcome("install")
+            if identifier is None:
+                return _settled(outcome)
         done = outcome._replace(
             result="applied",
             transaction=identifier,
@@ -106,6 +104,17 @@ def install(target: str, options: Options) -> Outcome:
         with suppress(KeyboardInterrupt):  # it is done, whatever comes now
             return done._replace(notices=(*done.notices, *run.git_notices()))
         return done
+
+
+def _settled(outcome: Outcome) -> Outcome:
+    """Return the outcome of a run that has nothing to write.
+
+    Raises:
+        ConflictError: that is because both sides changed a file.
+    """
+    if outcome.result == "conflict":
+        raise conflict(outcome)
+    return outcome
 
 
 def conflict(outcome: Outcome) -> ConflictError:
@@ -227,8 +236,15 @@ class _Run:
 
         return diff.unified(self.plan, self._texts, receipt=self._receipt, index=self._bundle.index)
 
-    def apply(self) -> str:
-        """Execute the plan; return the transaction's id."""
+    def is_current(self) -> bool:
+        """Tell, with the lock held, whether the plan was made for the receipt that is there."""
+        is_seen = self._session.is_current()
+        return is_seen and self._target.inspect(RECEIPT_PATH) == self.plan.receipt
+
+    def apply(self) -> str | None:
+        """Execute the plan; return the transaction's id, None where there is nothing to execute."""
+        if self.plan.conflicts or not self.plan.changes:
+            return None
         return transaction.apply(
             self._target,
             Order(

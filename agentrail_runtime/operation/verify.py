@@ -24,6 +24,11 @@ def verify(target: str, *, lock_timeout: float = DEFAULT_TIMEOUT) -> Outcome:
         receipt = session.installed()
         plan = check(session, receipt)
         drifted = [action for action in plan.actions if planner.is_drift(action)]
+        if drifted and not session.is_steady():
+            with session.locked():
+                receipt = session.installed()
+                plan = check(session, receipt)
+                drifted = [action for action in plan.actions if planner.is_drift(action)]
         outcome = Outcome(
             command="verify",
             result="failed" if drifted else "unchanged",

@@ -8,7 +8,14 @@ from typing import Literal
 import pytest
 
 from agentrail_runtime import entry
-from agentrail_runtime.entry import PathError, collision_key, collisions, parents, parse_path
+from agentrail_runtime.entry import (
+    PathError,
+    collision_key,
+    collisions,
+    parents,
+    parse_path,
+    parse_task_root,
+)
 
 GOOD = [
     "a",
@@ -208,3 +215,23 @@ def test_git_finds_the_base_text_by_the_id_that_it_gives_it() -> None:
 
 def test_a_digest_is_the_one_that_sha256sum_prints() -> None:
     assert entry.sha256(b"") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+
+@pytest.mark.parametrize(
+    "text", ["work", "work/", ".agentrail/work//", "日本/作業", ".agentrail/tasks"]
+)
+def test_task_records_may_lie_in_any_directory_below_the_target(text: str) -> None:
+    assert parse_task_root(text) == text.rstrip("/")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "/", "..", "a/../b", "/work", "C:/work", ".git/work", "nul"),
+        *(".agentrail/state", ".agentrail/state/stash/", ".Agentrail/STATE/x"),
+        *(".agentrail/receipt.json", ".agentrail/.gitignore/x"),
+    ],
+)
+def test_task_records_are_never_kept_where_git_or_the_installer_cleans_up(text: str) -> None:
+    with pytest.raises(PathError):
+        parse_task_root(text)

@@ -89,7 +89,7 @@ def put(data: bytes | None, body: bytes, *, style: bytes) -> bytes:
     if data is None:
         return _render(body, style) + b"\n"
     if (block := find(data)) is not None:
-        text = newline.like(data, _render(body, block.style))
+        text = newline.like(data[block.start : block.stop], _render(body, block.style))
         return data[: block.start] + text + data[block.stop :]
     if data.endswith(b"\n"):
         return data + newline.like(data, _render(body, style) + b"\n")

@@ -136,14 +136,19 @@ def restore(data: bytes, fragments: Fragments) -> bytes:
         ProfileError: `data` is no longer a YAML mapping in UTF-8.
     """
     text = _decode(data)
-    is_crlf = "\r\n" in text
     for key, old, new in reversed(fragments):
-        if not (key and new):
-            continue
-        new = new.replace("\r\n", "\n").replace("\n", "\r\n" if is_crlf else "\n")
-        if (place := _find_edit(text, _compose(text), key, new)) is not None:
-            text = text[:place] + (old or "") + text[place + len(new) :]
+        for now in _spellings(new) if key and new else ():
+            place = _find_edit(text, _compose(text), key or "", now)
+            if place is not None:
+                text = text[:place] + (old or "") + text[place + len(now) :]
+                break
     return text.encode()
+
+
+def _spellings(text: str) -> Iterator[str]:
+    """Yield `text` as it was written, and as a checkout may have converted its line ends."""
+    unix = text.replace("\r\n", "\n")
+    yield from dict.fromkeys((text, unix, unix.replace("\n", "\r\n")))
 
 
 def _find_edit(text: str, root: MappingNode | None, key: str, new: str) -> int | None:

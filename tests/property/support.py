@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 BOM = b"\xef\xbb\xbf"
 
 
-def steadily(max_examples: int = 200) -> settings:
+def steadily(max_examples: int = 50) -> settings:
     """Return settings under which a property tries the same examples in every run."""
     return settings(max_examples=max_examples, deadline=None, database=None, derandomize=True)
 

@@ -70,8 +70,6 @@ class Target:
             return State()
         except UnsafePathError as error:
             return State("blocked", place=error.paths[0])
-        except IsADirectoryError:
-            return State("directory")
         except OSError as error:
             return self._inspect_unopened(path, error)
         try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import io
-import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -81,7 +80,6 @@ def run(command: click.Command, words: Sequence[str], *, name: str) -> int:
     output = Output("json" if wants_json(words) else "text", is_verbose=wants_traceback(words))
     try:
         code = command.main([*words], prog_name=name, standalone_mode=False, obj=output)
-        sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except AgentRailError as error:
         output.fail(error)
@@ -92,9 +90,6 @@ def run(command: click.Command, words: Sequence[str], *, name: str) -> int:
     except (click.Abort, KeyboardInterrupt):
         output.fail(AgentRailError("interrupted; the target is as it was"), code=_INTERRUPTED)
         return _INTERRUPTED
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
     except Exception as error:
         output.fail_internally(error)
         return _INTERNAL_ERROR

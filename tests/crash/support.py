@@ -182,9 +182,9 @@ class Story(NamedTuple):
         return {name: node for name, node in self.old.items() if not is_state(name)}
 
 
-def commit(story: Story, scratch: Path) -> int:
-    """Return the number of the call that commits: the last rename."""
-    faults = FaultyOs()
+def commit(story: Story, scratch: Path, names: frozenset[str] = CHANGES) -> int:
+    """Return the number, among the calls `names`, of the one that commits: the last rename."""
+    faults = FaultyOs(names=names)
     with story.told(scratch) as root, struck(faults):
         story.command(root)
     return len(faults.calls) - faults.calls[::-1].index("replace")

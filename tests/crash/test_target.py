@@ -145,6 +145,7 @@ def test_hundreds_of_directories_do_not_use_up_the_descriptors(tmp_path: Path) -
     assert len(os.listdir("/dev/fd")) == before
 
 
+@pytest.mark.slow
 def test_a_path_of_five_hundred_directories_is_installed_and_taken_back(tmp_path: Path) -> None:
     (tmp_path / "repo").mkdir()
     bundle = make_bundle(tmp_path / "bundle", {"a/" * 500 + "file": "text"})

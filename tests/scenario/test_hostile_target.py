@@ -426,7 +426,13 @@ def test_a_target_that_may_not_be_made_is_told(everywhere: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "code"), [(SPEC, 3), ("MEMORY.md", 0), ("AGENTS.md", 0), ("project.profile.yaml", 1)]
+    ("path", "code"),
+    [
+        (SPEC, 3),
+        ("MEMORY.md", 0),
+        pytest.param("AGENTS.md", 0, marks=pytest.mark.slow),
+        ("project.profile.yaml", 1),
+    ],
 )
 def test_a_file_of_fifty_megabytes_is_decided_like_any_other(repo: Path, path: str, code: int) -> None:
     huge = b"a line of the user's\n" * 2_500_000

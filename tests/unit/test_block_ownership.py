@@ -126,6 +126,24 @@ def test_a_merge_of_a_block_writes_both_changes_and_records_the_framework_s() ->
     assert decided.change.is_edited
 
 
+@pytest.mark.parametrize(
+    ("base", "current", "policy", "is_edited"),
+    [
+        (None, MINE, "abort", False),
+        (A, text(A), "abort", False),
+        (A, MINE, "overwrite", False),
+        (A, text(B), "overwrite", True),
+    ],
+)
+def test_the_stash_is_told_which_replaced_blocks_are_the_user_s(
+    base: bytes | None, current: bytes, policy: Policy, is_edited: bool
+) -> None:
+    case = block(base, current, C)
+    change = ownership.decide(case.side, case.rules(policy)).change
+    assert change
+    assert change.is_edited is is_edited
+
+
 @pytest.mark.parametrize("current", [text(B), BROKEN])
 def test_a_refused_block_is_no_conflict_again(current: bytes) -> None:
     case = block(A, current, C, declined=sha256(C))

@@ -42,6 +42,12 @@ GOOD = [
     "agit",
     "x.git",
     "x/.git-x",
+    ".g\u200bit",
+    ".g\u2010it",
+    ".g\u2029it",
+    ".g\u202fit",
+    ".git\u2069",
+    ".git\u2070",
     "n" * 255,
     "/".join(["d" * 100] * 10),
 ]
@@ -235,3 +241,23 @@ def test_task_records_may_lie_in_any_directory_below_the_target(text: str) -> No
 def test_task_records_are_never_kept_where_git_or_the_installer_cleans_up(text: str) -> None:
     with pytest.raises(PathError):
         parse_task_root(text)
+
+
+@pytest.mark.parametrize(
+    ("mode", "executable", "expected"),
+    [
+        (0o644, None, 0o644),
+        (0o755, None, 0o755),
+        (0o644, True, 0o755),
+        (0o640, True, 0o750),
+        (0o600, True, 0o700),
+        (0o444, True, 0o555),
+        (0o755, False, 0o644),
+        (0o711, False, 0o600),
+        (0o644, False, 0o644),
+    ],
+)
+def test_who_may_read_may_execute_and_nobody_else(
+    mode: int, executable: bool | None, expected: int
+) -> None:
+    assert entry.with_bit(mode, executable=executable) == expected

@@ -242,6 +242,15 @@ def test_a_file_split_in_two_equal_ones_takes_the_edit_once() -> None:
     assert (world.files["docs/a.md"], world.files["docs/b.md"]) == (b"mine\n", b"1\n2\n")
 
 
+def test_a_file_that_the_framework_copied_keeps_the_edit_where_it_is() -> None:
+    world = World()
+    world.install(OLD)
+    world.files["docs/old.md"] = b"mine\n"
+    plan = world.install(OLD | NEW_PATH)
+    assert world.actions(plan) == {"docs/new.md": "create", "docs/old.md": "keep"}
+    assert (world.files["docs/old.md"], world.files["docs/new.md"]) == (b"mine\n", b"1\n2\n")
+
+
 def test_two_equal_files_that_moved_take_their_edits_each() -> None:
     world = World()
     world.install({"a.md": b"1\n", "b.md": b"1\n"})

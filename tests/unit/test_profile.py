@@ -144,7 +144,12 @@ def test_a_profile_that_is_wrong_is_refused_with_line_and_column(
 
 @pytest.mark.parametrize(
     ("data", "place"),
-    [(b"\xff", "1:1"), (b"a: 1\nb: caf\xe9\n", "2:7"), ("a: 1\n".encode("utf-16"), "1:1")],
+    [
+        (b"\xff", "1:1"),
+        (b"\n\xff", "2:1"),
+        (b"a: 1\nb: caf\xe9\n", "2:7"),
+        ("a: 1\n".encode("utf-16"), "1:1"),
+    ],
 )
 def test_a_profile_in_another_encoding_is_refused_with_line_and_column(data: bytes, place: str) -> None:
     with pytest.raises(ProfileError, match=f"^project.profile.yaml:{place}: not UTF-8$"):
@@ -154,6 +159,7 @@ def test_a_profile_in_another_encoding_is_refused_with_line_and_column(data: byt
 
 
 def test_a_profile_of_more_than_a_megabyte_is_refused_before_it_is_parsed() -> None:
+    assert load(b"#" * 1_000_000).task_root is None
     with pytest.raises(ProfileError, match=r"too large \(expected at most 1000000 bytes, got 1000001"):
         load(b"#" * 1_000_001)
 

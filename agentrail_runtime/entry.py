@@ -311,7 +311,7 @@ def parse_task_root(text: str) -> RelPath:
         PathError: not a path below the target, or one that the installer keeps for itself.
     """
     path = parse_path(text.rstrip("/"))
-    if path.lower() != STATE_ROOT and is_reserved(collision_key(path)):
+    if is_reserved(collision_key(path)):
         raise PathError(f"{path}: belongs to the installer")
     return path
 

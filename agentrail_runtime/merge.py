@@ -116,10 +116,6 @@ def _hunks(base: Lines, side: Lines) -> list[_Hunk]:
             (i1 == i2 and side[j1] == base[i2]) or (j1 == j2 and base[i1] == base[i2])
         ):
             i1, i2, j1, j2 = i1 + 1, i2 + 1, j1 + 1, j2 + 1
-        if hunks and hunks[-1].start == i2:
-            after = hunks.pop()
-            hunks.append(_Hunk(i1, after.stop, side[j1:j2] + after.lines))
-        else:
-            hunks.append(_Hunk(i1, i2, side[j1:j2]))
+        hunks.append(_Hunk(i1, i2, side[j1:j2]))
         limit = i1
     return hunks[::-1]

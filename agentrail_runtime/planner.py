@@ -305,7 +305,8 @@ def _own_files(receipt: Receipt, inspect: Inspect, rules: Rules) -> Iterator[Cha
         if after != before:
             yield Change(path=path, before=state, content=partial(bytes, after))
     former = rules.installed_task_root
-    if former and former != receipt.task_root and rules.is_installed_root_empty:
+    is_left = former and former != receipt.task_root and keep_path(former) not in delivered
+    if former and is_left and rules.is_installed_root_empty:
         state = inspect(keep_path(former))
         if state.kind == "file" and state.size == 0:
             yield Change(path=keep_path(former), before=state, content=None)

@@ -89,7 +89,7 @@ def edit(text: str, root: str) -> tuple[str, Fragments] | None:
     return data.decode(), json.loads(json.dumps(fragments))
 
 
-@steadily(300)
+@steadily(200)
 @given(profiles(), ROOTS)
 def test_the_edit_says_the_new_task_root_and_leaves_every_other_value(text: str, root: str) -> None:
     done = edit(text, root)
@@ -128,7 +128,7 @@ def is_spliced(before: str, after: str, fragments: Fragments) -> bool:
     )
 
 
-@steadily(300)
+@steadily(200)
 @given(profiles(), ROOTS)
 def test_the_edit_touches_no_byte_outside_the_scalars_that_it_names(text: str, root: str) -> None:
     done = edit(text, root)
@@ -137,7 +137,7 @@ def test_the_edit_touches_no_byte_outside_the_scalars_that_it_names(text: str, r
     assert is_spliced(text, *done)
 
 
-@steadily(300)
+@steadily(200)
 @given(profiles(), ROOTS)
 def test_a_second_edit_changes_nothing(text: str, root: str) -> None:
     done = edit(text, root)
@@ -146,7 +146,7 @@ def test_a_second_edit_changes_nothing(text: str, root: str) -> None:
     assert edit(done[0], root) == (done[0], [])
 
 
-@steadily(300)
+@steadily(200)
 @given(profiles(), ROOTS)
 def test_the_old_values_come_back_byte_for_byte(text: str, root: str) -> None:
     done = edit(text, root)

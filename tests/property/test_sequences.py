@@ -217,7 +217,7 @@ class OnDisk(RuleBasedStateMachine):
         self.undo.clear()
 
 
-TestInMemory = InMemory.TestCase
+TestInMemory = pytest.mark.slow(InMemory.TestCase)
 TestInMemory.settings = steadily(150)
 TestOnDisk = pytest.mark.slow(OnDisk.TestCase)
 TestOnDisk.settings = steadily(25)

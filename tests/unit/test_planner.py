@@ -461,6 +461,14 @@ def test_a_marker_that_the_bundle_brings_is_written_once() -> None:
     assert world.install(world.bundle).changes == ()
 
 
+def test_a_marker_that_the_bundle_brings_stays_when_the_task_root_moves() -> None:
+    world = World()
+    world.install({".agentrail/work/.gitkeep": b""})
+    world.is_root_empty = True
+    world.install(world.bundle, task_root="tasks")
+    assert [planner.is_drift(action) for action in world.check().actions] == [False]
+
+
 @pytest.mark.parametrize("task_root", ["docs/guide.md", "docs/guide.md/tasks", "Docs/GUIDE.md"])
 def test_a_task_root_in_the_place_of_a_file_of_ours_is_refused(task_root: str) -> None:
     world = World()

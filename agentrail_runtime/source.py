@@ -303,9 +303,10 @@ def _may_lie_beside(path: str, entries: Mapping[RelPath, Entry]) -> bool:
     """Tell whether a file may be there unlisted: the index, its signature, what pip compiles."""
     if path in (INDEX_NAME, SIGNATURE_NAME):
         return True
-    directory, _, name = path.rpartition("/__pycache__/")
-    module = f"{directory}/{name.partition('.')[0]}.py".lstrip("/")
-    return path.endswith(".pyc") and module in entries
+    above, _, name = path.rpartition("/")
+    package, _, cache = above.rpartition("/")
+    module = f"{package}/{name.partition('.')[0]}.py".lstrip("/")
+    return cache == "__pycache__" and name.endswith(".pyc") and module in entries
 
 
 def _open_unindexed(tree: DirectoryTree, location: str) -> Bundle:

@@ -109,6 +109,17 @@ def test_ctrl_c_within_any_call_at_all_leaves_the_target_as_it_was(
     assert wrong(found, {INTERRUPTED}) == {}
 
 
+@pytest.mark.parametrize("name", ["install", "upgrade"])
+def test_ctrl_c_while_a_descriptor_is_closed_is_an_interrupt_and_no_bug(
+    stories: Stories, tmp_path: Path, name: str
+) -> None:
+    """A descriptor that was closed must not be closed again: by then it may be another's."""
+    story, found = stories(name), {}
+    for at in range(1, story.calls(tmp_path, CLOSE) + 1, 3):
+        found[at] = after(story, tmp_path, FaultyOs(at, interrupt_after, names=CLOSE))
+    assert wrong(found, {INTERRUPTED}) == {}
+
+
 @pytest.mark.parametrize("name", ["install", "upgrade", "rollback"])
 def test_sigterm_at_any_write_leaves_the_old_tree_or_the_new_one(
     stories: Stories, tmp_path: Path, name: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import subprocess
@@ -129,6 +130,23 @@ def test_a_file_that_is_altered_or_lost_after_the_check_is_not_delivered(tmp_pat
     (directory / "a.md").unlink()
     with pytest.raises(SourceError, match=r"a\.md: cannot be read: "):
         bundle.read(RelPath("a.md"))
+
+
+@pytest.mark.parametrize("indexed", [True, False])
+def test_a_directory_that_cannot_be_listed_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, indexed: bool
+) -> None:
+    bundle = make_bundle(tmp_path / "bundle", {"docs/a.md": "a"}, indexed=indexed)
+    scandir = os.scandir
+
+    def refuse(path: str) -> object:
+        if path.endswith("docs"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(SourceError, match="docs: cannot be read: Permission denied"):
+        source.open_copy(str(bundle))
 
 
 # --- what may lie beside ---------------------------------------------------------------------------

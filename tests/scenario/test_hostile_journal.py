@@ -13,12 +13,14 @@ import pytest
 
 from tests.crash.hostile import (
     COMMANDS,
+    ODD,
     as_it_was,
     bounded,
     copy_of,
     make_outside,
     process,
     refused,
+    replace,
     untouched,
 )
 from tests.scenario.test_hostile_receipt import DAMAGED
@@ -196,6 +198,14 @@ def test_a_rollback_does_not_skip_a_damaged_record_to_undo_an_older_run(
     with as_it_was(upgraded):
         done = agentrail("rollback", *words, upgraded)
     assert (done.code in (1, 7), f"{record.parent.name}/record" in done.err) == (True, True), done
+
+
+@pytest.mark.parametrize("what", ODD)
+def test_a_rollback_does_not_skip_a_record_that_is_no_file(upgraded: Path, what: str) -> None:
+    record = last_record(upgraded)
+    replace(record, ODD[what])
+    with as_it_was(upgraded):
+        refused(agentrail("rollback", upgraded), 1, f"{record.parent.name}/record")
 
 
 @pytest.mark.parametrize("name", FORGED)

@@ -68,12 +68,19 @@ def test_a_kill_at_any_write_leaves_exactly_the_old_or_the_new_tree(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("part", PARTS)
-@pytest.mark.parametrize("strike", [kill_before, kill_after, kill_within])
+@pytest.mark.parametrize(
+    ("strike", "names"),
+    [
+        pytest.param(kill_before, CHANGES | READS, id="before any call"),
+        pytest.param(kill_within, frozenset({"write"}), id="within a write"),
+        pytest.param(kill_after, CHANGES, id="after a write"),
+    ],
+)
 @pytest.mark.parametrize("name", STORIES)
-def test_a_kill_before_within_or_after_any_call_at_all_leaves_the_old_or_the_new_tree(
-    stories: Stories, tmp_path: Path, name: str, strike: Strike, part: int
+def test_a_kill_at_any_call_at_all_leaves_exactly_the_old_or_the_new_tree(
+    stories: Stories, tmp_path: Path, name: str, strike: Strike, names: frozenset[str], part: int
 ) -> None:
-    found = at_every_call(stories(name), tmp_path, strike, CHANGES | READS, part)
+    found = at_every_call(stories(name), tmp_path, strike, names, part)
     assert wrong(found) == {}
 
 

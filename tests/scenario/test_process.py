@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import runpy
 import shutil
 import signal
 import sys
@@ -204,3 +205,12 @@ def test_changes_that_slide_into_each_other_are_merged_as_one() -> None:
     for base, side in itertools.product(texts, texts):
         assert merge(base, side, base) == side
         assert merge(base, base, side) == side
+
+
+def test_python_m_is_the_same_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["agentrail", "--version"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module("agentrail_runtime", run_name="__main__")
+    assert (ended.value.code, capsys.readouterr().out) == (0, "agentrail, version 1.0.0\n")

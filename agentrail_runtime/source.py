@@ -211,9 +211,9 @@ def package_tree() -> Tree:
     if os.path.isdir(root):
         return DirectoryTree(root)
     if sys.version_info >= (3, 12):
-        from importlib.resources import files
+        from importlib.resources import files  # pragma: no cover - the other Pythons run the other line
     else:
-        from importlib_resources import files
+        from importlib_resources import files  # pragma: no cover
 
     return ResourceTree(files("agentrail_runtime").joinpath("payload"))
 

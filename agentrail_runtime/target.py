@@ -43,9 +43,8 @@ class Target:
 
     def close(self) -> None:
         """Close the directory descriptors that are kept between calls."""
-        for descriptor in self._directories.values():
-            os.close(descriptor)
-        self._directories.clear()
+        while self._directories:
+            _close(self._directories.popitem()[1])
 
     @property
     def exists(self) -> bool:
@@ -296,13 +295,13 @@ class Target:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise _unsafe(LOCK_PATH, "is not a plain file")
             if not (_take_lock(descriptor) and self._is_current(descriptor)):
-                os.close(descriptor)
+                _close(descriptor)
                 return None
         except BaseException:
             if is_new:
                 self._unlock(descriptor)
             else:
-                os.close(descriptor)
+                _close(descriptor)
             raise
         try:
             os.ftruncate(descriptor, 0)
@@ -354,7 +353,7 @@ class Target:
                 self.remove(LOCK_PATH)
             self._remove_empty_state()
         finally:
-            os.close(descriptor)
+            _close(descriptor)
             self.close()
 
     def _remove_empty_state(self) -> None:
@@ -444,6 +443,16 @@ class Target:
         if error.errno in (errno.ELOOP, errno.EISDIR, errno.ENXIO, errno.EMLINK):
             return _unsafe(path, "is a symlink or no plain file (expected a plain file)")
         return _failed(path, "cannot be opened", error)
+
+
+def _close(descriptor: int) -> None:
+    """Close `descriptor` once: after a Ctrl-C within the call it is closed, and may be another's soon.
+
+    That Ctrl-C is passed over, since what is closed here may be closed after a commit, and no command
+    may say then that the target is as it was.
+    """
+    with suppress(KeyboardInterrupt):
+        os.close(descriptor)
 
 
 def _take_lock(descriptor: int) -> bool:

@@ -83,7 +83,8 @@ def test_an_error_at_any_call_at_all_leaves_the_target_as_it_was(
 ) -> None:
     names = (CHANGES | READS) - CLOSE
     found = at_every_call(stories(name), tmp_path, lambda at: error(number), names, part)
-    assert wrong(found, {1, 6}) == {}  # 6 where it was the source that could not be read
+    codes = {1, 6}  # 6 where it was the source that could not be read
+    assert wrong(found, codes | {3} if name == "merge" else codes) == {}  # 3: no base text was found
 
 
 @pytest.mark.parametrize("part", PARTS)

@@ -48,6 +48,8 @@ def after_killed_recoveries(
     hot, found = scratch / "hot", {}
     with story.told(scratch) as root:
         kill(story, root, at, names)
+        if not root.exists():
+            return {}
         shutil.copytree(root, hot, symlinks=True)
     for number in range(1, 1000):
         with story.told(scratch, hot) as root:

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from tests.crash.hostile import (
     ODD,
     as_it_was,
     bounded,
+    closed,
     copy_of,
     make_outside,
     process,
@@ -65,15 +65,6 @@ def bundle(template: Path, tmp_path: Path) -> Path:
 def outside(tmp_path: Path) -> Path:
     """A directory beside the target, with somebody's files."""
     return make_outside(tmp_path / "outside")
-
-
-@pytest.fixture
-def everywhere() -> Iterator[Path]:
-    """A directory that any user may enter; pytest's own is closed to all but one."""
-    place = Path(tempfile.mkdtemp(prefix="agentrail-"))
-    place.chmod(0o755)
-    yield place
-    shutil.rmtree(place)
 
 
 def forge(bundle: Path, change: Change) -> None:
@@ -230,11 +221,10 @@ def test_a_name_in_no_encoding_in_a_bundle_is_refused(
 
 
 @pytest.mark.parametrize("path", [SPEC, "docs", INDEX_NAME])
-def test_a_bundle_that_may_not_be_read_is_refused(everywhere: Path, path: str) -> None:
-    repo, bundle = make_repo(everywhere / "repo"), payload_bundle(everywhere / "bundle")
+def test_a_bundle_that_may_not_be_read_is_refused(repo: Path, tmp_path: Path, path: str) -> None:
+    bundle = payload_bundle(tmp_path / "closed")
     assert install(repo, bundle=bundle).code == 0
-    (bundle / path).chmod(0)
-    with as_it_was(repo):
+    with as_it_was(repo), closed(bundle / path):
         done = without_privileges(lambda: install(repo, bundle=bundle))
     refused(done, 6, path)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -383,43 +382,33 @@ CLOSED = [
 ]
 
 
-@pytest.fixture
-def everywhere() -> Iterator[Path]:
-    """A directory that any user may enter; pytest's own is closed to all but one."""
-    place = Path(tempfile.mkdtemp(prefix="agentrail-"))
-    place.chmod(0o755)
-    yield place
-    shutil.rmtree(place)
-
-
 @pytest.mark.parametrize("name", ["install --on-conflict overwrite", *NAMES])
 @pytest.mark.parametrize("path", CLOSED)
 def test_what_may_not_be_read_is_told_and_nothing_is_written(
-    everywhere: Path, path: str, name: str
+    tmp_path: Path, path: str, name: str
 ) -> None:
-    target = make_repo(everywhere / "repo")
+    target = make_repo(tmp_path / "repo")
     for command in COMMANDS.values():
         command(target)
     assert install(target).code == 0
-    with as_it_was(target), closed(target / path, target):
+    with as_it_was(target), closed(target / path):
         done = without_privileges(lambda: COMMANDS[name](target))
     allowed = (0, 1, 2, 4) if path == "." else (0, 1, 4)  # click itself refuses such a TARGET
     assert (done.code in allowed, "Traceback" in done.err) == (True, False), done
 
 
-def test_a_target_that_may_not_be_written_is_told_and_nothing_is_left(everywhere: Path) -> None:
-    target = make_repo(everywhere / "repo")
-    install(everywhere / "warm")
-    with as_it_was(target), closed(target, target, mode=0o555):
+def test_a_target_that_may_not_be_written_is_told_and_nothing_is_left(tmp_path: Path) -> None:
+    target = make_repo(tmp_path / "repo")
+    with as_it_was(target), closed(target, mode=0o555):
         done = without_privileges(lambda: install(target))
     refused(done, 1, "Permission denied")
 
 
-def test_a_target_that_may_not_be_made_is_told(everywhere: Path) -> None:
-    install(everywhere / "warm")
-    done = without_privileges(lambda: install(everywhere / "a/b"))
+def test_a_target_that_may_not_be_made_is_told(tmp_path: Path) -> None:
+    with closed(tmp_path, mode=0o555):
+        done = without_privileges(lambda: install(tmp_path / "a/b"))
     refused(done, 1, "Permission denied")
-    assert not (everywhere / "a").exists()
+    assert not (tmp_path / "a").exists()
 
 
 # --- huge and strange ------------------------------------------------------------------------------

@@ -192,6 +192,6 @@ def history_text(journals: Iterable[Journal]) -> list[str]:
     """Return the lines of ``agentrail rollback --list``, the newest transaction first."""
     return [
         f"{journal.transaction}  {journal.created}  {journal.previous_version or 'nothing'} -> "
-        f"{journal.runtime_version}  {len(journal.steps)} paths"
+        f"{journal.runtime_version}  {len(journal.steps)} {'path' if len(journal.steps) == 1 else 'paths'}"
         for journal in journals
     ] or ["no transaction to roll back"]

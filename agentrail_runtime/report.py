@@ -188,10 +188,14 @@ def history_json(journals: Iterable[Journal]) -> Json:
     }
 
 
+def _paths(count: int) -> str:
+    return "1 path" if count == 1 else f"{count} paths"
+
+
 def history_text(journals: Iterable[Journal]) -> list[str]:
     """Return the lines of ``agentrail rollback --list``, the newest transaction first."""
     return [
         f"{journal.transaction}  {journal.created}  {journal.previous_version or 'nothing'} -> "
-        f"{journal.runtime_version}  {len(journal.steps)} {'path' if len(journal.steps) == 1 else 'paths'}"
+        f"{journal.runtime_version}  {_paths(len(journal.steps))}"
         for journal in journals
     ] or ["no transaction to roll back"]

@@ -201,6 +201,33 @@ class Target:
         name, descriptor = self._at(destination)
         os.replace(source_name, name, src_dir_fd=source_fd, dst_dir_fd=descriptor)
 
+    def rewrite(self, path: RelPath, data: bytes) -> None:
+        """Put `data` in place of the file at `path`, or make that file, atomically and durably.
+
+        A run that is killed leaves the old bytes, and perhaps a file beside it that the next one takes.
+
+        Raises:
+            UnsafePathError: it is not a plain file, or a directory above it is a symlink or a file.
+            OSError: as the operating system says; the file is as it was.
+        """
+        state = self.inspect(path)
+        if state.kind not in ("absent", "file"):
+            raise _unsafe(path, "is not a plain file")
+        above, _, name = path.rpartition("/")
+        beside = RelPath(f"{above}/.{name}.new" if above else f".{name}.new")
+        with suppress(FileNotFoundError):
+            self.remove(beside)
+        is_new = state.kind == "absent"
+        try:
+            self.create(beside, data, mode=0o666 if is_new else state.mode, exact=not is_new)
+            self.sync(beside)
+            self.move(beside, path)
+        except BaseException:
+            with suppress(OSError, TargetError):
+                self.remove(beside)
+            raise
+        self.sync_directory(RelPath(above))
+
     def remove(self, path: RelPath) -> None:
         """Remove the file or symlink at `path`."""
         name, descriptor = self._at(path)
@@ -330,11 +357,25 @@ class Target:
             except FileNotFoundError:
                 continue
             except BaseException as error:
-                self._remove_empty_state()
+                self._give_up()
                 if isinstance(error, OSError):
                     raise self._unsafe_or_failed(LOCK_PATH, error) from error
                 raise
         return None
+
+    def _give_up(self) -> None:
+        """Remove a lock file that may just have been made, if nobody holds it, and what is empty then.
+
+        A Ctrl-C comes when the file is made and its descriptor is lost.
+        """
+        with suppress(OSError, TargetError, KeyboardInterrupt):
+            descriptor = self._open(LOCK_PATH, os.O_RDWR | OPEN_FLAGS)
+            try:
+                if _take_lock(descriptor) and self._is_current(descriptor):
+                    self.remove(LOCK_PATH)
+            finally:
+                _close(descriptor)
+        self._remove_empty_state()
 
     def _is_current(self, descriptor: int) -> bool:
         """Tell whether the locked file is still the one at the path: a holder removes it at the end."""

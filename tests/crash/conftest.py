@@ -5,22 +5,42 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+import tests.support
+from agentrail_runtime import source
+from agentrail_runtime.source import DirectoryTree
 from agentrail_runtime.target import Target
-from tests.crash.support import Story, tell
+from tests.crash.support import Story, make_small_payload, tell
 
 
 @pytest.fixture(scope="session")
-def stories(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Story]:
-    """Return a story by its name; each is made once."""
+def small_payload(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A payload with a few files of each ownership class, so that every call of a run can be struck."""
+    return make_small_payload(tmp_path_factory.mktemp("small") / "payload")
 
-    @functools.cache
-    def story(name: str) -> Story:
-        return tell(tmp_path_factory.mktemp(name), name)
 
-    return story
+@pytest.fixture(scope="session")
+def _small_stories(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Story]:
+    return functools.cache(lambda name: tell(tmp_path_factory.mktemp(name), name))
+
+
+@pytest.fixture
+def stories(
+    monkeypatch: pytest.MonkeyPatch, small_payload: Path, _small_stories: Callable[[str], Story]
+) -> Callable[[str], Story]:
+    """Return a story by its name, each made once; the package carries the small payload meanwhile."""
+    monkeypatch.setattr(source, "package_tree", lambda: DirectoryTree(str(small_payload)))
+    monkeypatch.setattr(tests.support, "PAYLOAD", small_payload)
+    return _small_stories
+
+
+@pytest.fixture(scope="session")
+def shipped_stories(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Story]:
+    """Return a story by its name, with the payload that ships."""
+    return functools.cache(lambda name: tell(tmp_path_factory.mktemp(f"shipped-{name}"), name))
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -12,8 +13,19 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
 
-from agentrail_runtime import descriptor, target
-from tests.support import USER_FILES, Node, Run, agentrail, install, payload_bundle, snapshot, write
+from agentrail_runtime import descriptor, document, target
+from agentrail_runtime.entry import INDEX_NAME, MANIFEST_NAME
+from tests.support import (
+    PAYLOAD,
+    USER_FILES,
+    Node,
+    Run,
+    agentrail,
+    install,
+    payload_bundle,
+    snapshot,
+    write,
+)
 
 CHANGES = frozenset(
     {"write", "replace", "unlink", "mkdir", "rmdir", "chmod", "fchmod", "ftruncate", "fsync"}
@@ -236,6 +248,30 @@ USERS = (
     b"node_modules/\n",
     b"print('hello')\n",
 )
+
+
+SMALL = (
+    ".github/workflows/ci-framework.yml",
+    "AGENTS.md",
+    "CLAUDE.md",
+    "MEMORY.md",
+    RULES,
+    RUNBOOK,
+    "docs/templates/review.md",
+    "docs/templates/spec.md",
+    "project.profile.yaml",
+)
+
+
+def make_small_payload(root: Path) -> Path:
+    """Write the files `SMALL` of the shipped payload to `root`, with their index."""
+    index = json.loads((PAYLOAD / INDEX_NAME).read_bytes())
+    index["entries"] = [entry for entry in index["entries"] if entry["path"] in SMALL]
+    write(root, {path: (PAYLOAD / path).read_bytes() for path in SMALL})
+    write(
+        root, {INDEX_NAME: document.dump(index), MANIFEST_NAME: (PAYLOAD / MANIFEST_NAME).read_bytes()}
+    )
+    return root
 
 
 def tell(scratch: Path, name: str) -> Story:

@@ -49,6 +49,16 @@ def wrong(found: dict[int, tuple[int, str]], codes: set[int]) -> dict[int, tuple
     return {at: how for at, how in found.items() if how not in allowed}
 
 
+def keeps_unreadable_stash(name: str, how: tuple[int, str]) -> bool:
+    """Tell whether an uninstall left the stash that it could not look into, and what git must ignore."""
+    code, how_it_stands = how
+    return (
+        name == "uninstall"
+        and code == 0
+        and how_it_stands.endswith("nor new ['.agentrail/.gitignore']")
+    )
+
+
 def at_every_call(
     story: Story,
     scratch: Path,
@@ -67,9 +77,8 @@ def at_every_call(
 def test_an_error_at_any_write_leaves_the_target_as_it_was(
     stories: Stories, tmp_path: Path, name: str, part: int
 ) -> None:
-    step = 1 if name in ("install", "upgrade") else 3  # the slow test below leaves none out
     strikes = [error(number) for number in ERRORS]
-    found = at_every_call(stories(name), tmp_path, lambda at: strikes[at // 4 % 3], CHANGES, part, step)
+    found = at_every_call(stories(name), tmp_path, lambda at: strikes[at // 4 % 3], CHANGES, part)
     assert wrong(found, {1}) == {}
     assert (1, "old") in found.values()
 
@@ -84,7 +93,10 @@ def test_an_error_at_any_call_at_all_leaves_the_target_as_it_was(
     names = (CHANGES | READS) - CLOSE
     found = at_every_call(stories(name), tmp_path, lambda at: error(number), names, part)
     codes = {1, 6}  # 6 where it was the source that could not be read
-    assert wrong(found, codes | {3} if name == "merge" else codes) == {}  # 3: no base text was found
+    if name == "merge":
+        codes.add(3)  # no base text was found
+    left = {at: how for at, how in wrong(found, codes).items() if not keeps_unreadable_stash(name, how)}
+    assert left == {}
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -92,9 +104,8 @@ def test_an_error_at_any_call_at_all_leaves_the_target_as_it_was(
 def test_ctrl_c_at_any_write_leaves_the_target_as_it_was(
     stories: Stories, tmp_path: Path, name: str, part: int
 ) -> None:
-    step = 1 if name in ("install", "upgrade") else 3
     names = CHANGES - {"fsync"}
-    found = at_every_call(stories(name), tmp_path, lambda at: interrupt, names, part, step)
+    found = at_every_call(stories(name), tmp_path, lambda at: interrupt, names, part)
     assert wrong(found, {INTERRUPTED}) == {}
     assert (INTERRUPTED, "old") in found.values()
 

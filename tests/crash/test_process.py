@@ -58,9 +58,9 @@ def struck_runs(story: Story, scratch: Path, number: signal.Signals) -> Iterator
 
 @pytest.mark.slow
 def test_a_real_kill_at_a_random_moment_leaves_the_old_tree_or_the_new_one(
-    stories: Stories, tmp_path: Path
+    shipped_stories: Stories, tmp_path: Path
 ) -> None:
-    story, found = stories("install"), set()
+    story, found = shipped_stories("install"), set()
     for root, code in struck_runs(story, tmp_path, signal.SIGKILL):
         agentrail("verify", root)
         found.add((code, standing(story, root)))
@@ -70,9 +70,9 @@ def test_a_real_kill_at_a_random_moment_leaves_the_old_tree_or_the_new_one(
 
 @pytest.mark.slow
 def test_the_install_after_a_real_kill_at_a_random_moment_finishes_the_job(
-    stories: Stories, tmp_path: Path
+    shipped_stories: Stories, tmp_path: Path
 ) -> None:
-    story, found = stories("install"), set()
+    story, found = shipped_stories("install"), set()
     for root, _ in struck_runs(story, tmp_path, signal.SIGKILL):
         found.add((install(root).code, standing(story, root)))
     assert found == {(0, "new")}
@@ -81,9 +81,9 @@ def test_the_install_after_a_real_kill_at_a_random_moment_finishes_the_job(
 @pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_real_interrupt_at_a_random_moment_undoes_the_run_before_it_ends(
-    stories: Stories, tmp_path: Path, number: signal.Signals, code: int
+    shipped_stories: Stories, tmp_path: Path, number: signal.Signals, code: int
 ) -> None:
-    story, found = stories("install"), set()
+    story, found = shipped_stories("install"), set()
     for root, ended in struck_runs(story, tmp_path, number):
         found.add((ended, standing(story, root)))
     # A run that has ended its work may still be ended by the signal on its way out of Python.
@@ -91,8 +91,10 @@ def test_a_real_interrupt_at_a_random_moment_undoes_the_run_before_it_ends(
     assert (code, "old") in found
 
 
-def test_a_killed_run_in_a_real_process_is_undone_by_the_next(stories: Stories, tmp_path: Path) -> None:
-    story = stories("install")
+def test_a_killed_run_in_a_real_process_is_undone_by_the_next(
+    shipped_stories: Stories, tmp_path: Path
+) -> None:
+    story = shipped_stories("install")
     with story.told(tmp_path) as root:
         process = start(root)
         wait_for(process, root / ".agentrail/state/journal")
@@ -123,10 +125,10 @@ EVENTS = {
     "name", ["install", "install-into-nothing", "upgrade", "merge", "rollback", "uninstall"]
 )
 def test_no_write_escapes_the_calls_that_these_tests_strike(
-    stories: Stories, tmp_path: Path, name: str
+    shipped_stories: Stories, tmp_path: Path, name: str
 ) -> None:
     """Compare what Python's audit hooks see of a run (PEP 578) with what the proxy counts."""
-    story, report = stories(name), tmp_path / "report"
+    story, report = shipped_stories(name), tmp_path / "report"
     faults = FaultyOs(names=CHANGES - {"fsync", "write"})
 
     def audited(root: Path) -> Any:

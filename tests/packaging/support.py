@@ -86,6 +86,7 @@ def run(*words: str | Path, cwd: Path, env: Mapping[str, str] | None = None) -> 
         stdin=subprocess.DEVNULL,
         capture_output=True,
         encoding="utf-8",
+        errors="backslashreplace",  # what a code page cannot show is not told in UTF-8
         check=False,
     )
     return Run(done.returncode, done.stdout, done.stderr)

@@ -23,7 +23,7 @@ def test_the_wheel_alone_does_the_whole_job(installed: Environment, repo: Path) 
     place = repo.parent
 
     first = installed.run("agentrail-install", "repo", "--json", cwd=place)
-    assert (first.code, first.json["result"], first.json["summary"]["create"]) == (0, "applied", 15)
+    assert (first.code, first.json["result"], first.json["summary"]["create"]) == (0, "applied", 39)
     assert set(git(repo, "diff", "--name-only").split()) == {"AGENTS.md", "CLAUDE.md"}
     after = snapshot(repo, with_state=True, with_times=True)
 
@@ -88,7 +88,7 @@ def test_the_wheel_file_itself_can_be_imported_and_installs(
 
     code, text = agentrail("install", ".", "--json")
     assert (code, json.loads(text)["source"]["location"]) == (0, "agentrail_runtime/payload")
-    assert agentrail("verify") == (0, f"{repo}: {__version__}, 17 files as recorded\n")
+    assert agentrail("verify") == (0, f"{repo}: {__version__}, 41 files as recorded\n")
     code, text = agentrail("install", ".")
     assert (code, "nothing to do" in text) == (0, True)
 

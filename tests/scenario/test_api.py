@@ -40,7 +40,7 @@ def test_a_whole_life_from_python(repo: Path, as_text: bool) -> None:
     assert isinstance(done, Outcome)
     assert (planned.result, done.result, done.changed) == ("planned", "applied", True)
     assert planned.actions == done.actions
-    assert (done.summary["create"], done.summary["update"]) == (15, 2)
+    assert (done.summary["create"], done.summary["update"]) == (39, 2)
     assert agentrail_runtime.verify(target).result == "unchanged"
     assert agentrail_runtime.install(target).result == "unchanged"
     assert agentrail_runtime.rollback(target).result == "applied"

@@ -165,7 +165,7 @@ def test_a_failure_names_paths_and_the_next_command(repo: Path, tmp_path: Path) 
 def test_a_conflict_lists_the_other_files_too(repo: Path, tmp_path: Path) -> None:
     document = conflict(repo, tmp_path).json
     assert document["summary"]["conflict"] == 1
-    assert len(document["actions"]) == 17
+    assert len(document["actions"]) == 41
 
 
 USAGE = [

@@ -147,7 +147,7 @@ def test_changing_the_route_rewrites_the_receipt_alone(repo: Path, tmp_path: Pat
     install(repo)
     before = snapshot(repo, with_times=True)
     run = install(repo, "--json", bundle=shipped_copy(tmp_path / "dist"))
-    assert (run.code, run.json["summary"]["unchanged"]) == (0, 17)
+    assert (run.code, run.json["summary"]["unchanged"]) == (0, 41)
     after = snapshot(repo, with_times=True)
     changed = {name for name, node in after.items() if node.kind == "file" and node != before[name]}
     assert changed == {".agentrail/receipt.json"}

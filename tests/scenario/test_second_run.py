@@ -36,7 +36,7 @@ def test_a_second_run_does_not_touch_a_single_byte_mode_or_mtime(
     before = everything(repo)
     run = install(repo, *route)
     assert (run.code, run.err) == (0, "")
-    assert run.out == f"{repo}: 1.0.0 is installed, nothing to do (17 unchanged)\n"
+    assert run.out == f"{repo}: 1.0.0 is installed, nothing to do (41 unchanged)\n"
     assert everything(repo) == before
 
 
@@ -129,7 +129,7 @@ def test_actions_are_sorted_by_path_and_list_unchanged_files_too(repo: Path) -> 
     install(repo)
     paths = [row["path"] for row in install(repo, "--json").json["actions"]]
     assert paths == sorted(paths)
-    assert len(paths) == 17
+    assert len(paths) == 41
 
 
 def test_the_diff_shows_base_current_and_incoming(repo: Path, v1: Path, v2: Path) -> None:
@@ -241,7 +241,7 @@ def test_data_goes_to_stdout_and_diagnostics_to_stderr(repo: Path) -> None:
     write(repo, {"work/2024-01-01__task/state.json": "{}\n"})
     run = process("install", repo, cwd=repo.parent)
     assert run.code == 0
-    assert run.out.splitlines()[-1].startswith(f"{repo}: installed 1.0.0, by package (15 create, ")
+    assert run.out.splitlines()[-1].startswith(f"{repo}: installed 1.0.0, by package (39 create, ")
     assert run.err.splitlines() == [
         "note: work: 1 task record stays there; to move: git mv work/*__* .agentrail/work/"
     ]

@@ -82,7 +82,7 @@ def test_verify_names_all_files_that_drifted(repo: Path) -> None:
 
 def test_verify_says_how_many_files_are_as_recorded(repo: Path) -> None:
     install(repo)
-    assert agentrail("verify", repo).out == f"{repo}: 1.0.0, 17 files as recorded\n"
+    assert agentrail("verify", repo).out == f"{repo}: 1.0.0, 41 files as recorded\n"
 
 
 def test_verify_needs_no_source(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,7 +29,7 @@ def test_the_repository_is_as_it_was_before(repo: Path, route: tuple[str | Path,
     install(repo, *route)
     run = agentrail("uninstall", repo)
     assert (run.code, run.err) == (0, "")
-    assert run.out.splitlines()[-1] == f"{repo}: uninstalled (2 update, 15 remove)"
+    assert run.out.splitlines()[-1] == f"{repo}: uninstalled (2 update, 39 remove)"
     assert snapshot(repo, with_state=True) == before
     assert git(repo, "status", "--porcelain", "-uall") == ""
 

@@ -64,7 +64,7 @@ def test_the_message_says_from_which_version_to_which(repo: Path, newer: Path) -
     out = install(repo, bundle=newer).out
     assert out.splitlines()[-1] == (
         f"{repo}: brought from 1.0.0 to 1.1.0, by copy "
-        f"(2 create, 1 update, 2 remove, 14 unchanged); undo: agentrail rollback {repo}"
+        f"(2 create, 1 update, 2 remove, 38 unchanged); undo: agentrail rollback {repo}"
     )
 
 

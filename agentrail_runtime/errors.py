@@ -74,6 +74,8 @@ class ReceiptError(TargetError):
 class ProfileError(TargetError):
     """``project.profile.yaml`` cannot be read or safely edited; the message has line and column."""
 
+    line: int = 1
+
 
 class HistoryError(TargetError):
     """There is no transaction as asked for to roll back."""

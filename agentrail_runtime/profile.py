@@ -103,8 +103,24 @@ def schema_version(data: bytes) -> str | None:
     Raises:
         ProfileError: not a YAML mapping in UTF-8.
     """
-    node = _get(_compose(_decode(data)), "schema_version")
+    node = _get(compose(data), "schema_version")
     return node.value if isinstance(node, ScalarNode) else None
+
+
+def compose(data: bytes) -> MappingNode | None:
+    """Return the node tree of the profile in `data`, with the marks of every node; None for an empty one.
+
+    Raises:
+        ProfileError: not a YAML mapping in UTF-8, with its line.
+    """
+    return _compose(_decode(data))
+
+
+def find(root: Node | None, *keys: str) -> Node | None:
+    """Return the node under `keys`, merge keys followed; None where there is none."""
+    for key in keys:
+        root = _get(root, key) or _merged(root, key)
+    return root
 
 
 def set_task_root(profile: Profile, task_root: str) -> tuple[bytes, Fragments]:
@@ -422,11 +438,13 @@ def _error(
     what: str, line: int | None = None, column: int | None = None, *, hint: str | None = None
 ) -> ProfileError:
     place = PROFILE_PATH if line is None else f"{PROFILE_PATH}:{line}:{column}"
-    return ProfileError(
+    error = ProfileError(
         f"{place}: {what}",
         paths=[PROFILE_PATH],
         hint=hint or "mend the file, then run the command again; nothing was written",
     )
+    error.line = line or 1
+    return error
 
 
 def _node_error(node: Node, what: str) -> ProfileError:

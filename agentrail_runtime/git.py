@@ -55,6 +55,49 @@ def ignored(root: str, paths: Sequence[str]) -> list[Ignored]:
     ]
 
 
+def commit(root: str, revision: str) -> str | None:
+    """Return the id of the commit that `revision` names (gitrevisions(7)); None where there is none."""
+    found = _run(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+    return found.decode().strip() if found else None
+
+
+def file_at(root: str, commit_id: str, path: str) -> bytes | None:
+    """Return the file at `path`, relative to `root`, as it was in a commit; None where it was not."""
+    return _run(root, "cat-file", "blob", f"{commit_id}:./{path}")
+
+
+def changed(root: str, base: str, head: str) -> list[str] | None:
+    """Return the paths below `root` that changed from the merge base of `base` and `head` to `head`.
+
+    An all-zero, empty or unknown `base` stands for the first parent of `head`, as for the first push of
+    a branch. Where there is no merge base, as in a shallow clone, `base` itself is compared. Paths are
+    relative to `root`; see git-diff(1) for the three dots.
+
+    Returns:
+        None where `head` is no commit or `root` is no repository.
+    """
+    last = commit(root, head)
+    if last is None:
+        return None
+    first = commit(root, base) if base.strip("0") else None
+    first = first or commit(root, f"{last}^")
+    common = ("--no-renames", "--name-only", "-z", "--relative")
+    if first is None:
+        found = _run(root, "diff-tree", "--root", "--no-commit-id", "-r", *common, last, "--")
+    else:
+        found = _run(root, "diff", *common, f"{first}...{last}", "--")
+        if found is None:
+            found = _run(root, "diff", *common, first, last, "--")
+    return [os.fsdecode(name) for name in (found or b"").split(b"\0") if name]
+
+
+def changed_below(root: str, directory: str, base: str, head: str) -> list[str]:
+    """Return the names in `directory` at or below which something changed, as in `changed`, sorted."""
+    below = f"{directory}/"
+    paths = changed(root, base, head) or ()
+    return sorted({p[len(below) :].partition("/")[0] for p in paths if p.startswith(below)})
+
+
 def _run(root: str, *words: str, text: bytes = b"") -> bytes | None:
     """Return what a git command prints; None where it fails or there is no git."""
     import subprocess  # 3 ms that a run without a repository need not pay

@@ -108,7 +108,7 @@ def schema_version(data: bytes) -> str | None:
 
 
 def compose(data: bytes) -> MappingNode | None:
-    """Return the node tree of the profile in `data`, with the marks of every node; None for an empty one.
+    """Return the node tree of the profile in `data`, marks and all; None for an empty one.
 
     Raises:
         ProfileError: not a YAML mapping in UTF-8, with its line.

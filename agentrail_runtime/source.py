@@ -6,6 +6,7 @@ byte of it, before anything is planned; what is read later is checked again when
 
 from __future__ import annotations
 
+import copy
 import errno
 import os
 import stat
@@ -177,6 +178,21 @@ class Bundle:
         self.is_signed = is_signed
         self._tree = tree
         self._digests = {entry.path: entry.sha256 for entry in index.entries}
+        self._texts: dict[RelPath, bytes] = {}
+
+    def with_text(self, path: RelPath, data: bytes) -> Bundle:
+        """Return the same bundle, of the same digest, but with other bytes in the file at `path`."""
+        changed = copy.copy(self)
+        digest = sha256(data)
+        changed.index = self.index._replace(
+            entries=tuple(
+                entry._replace(sha256=digest, size=len(data)) if entry.path == path else entry
+                for entry in self.index.entries
+            )
+        )
+        changed._digests = {**self._digests, path: digest}
+        changed._texts = {**self._texts, path: data}
+        return changed
 
     def read(self, path: RelPath) -> bytes:
         """Return the bytes of the file at `path`, checked once more.
@@ -185,7 +201,7 @@ class Bundle:
             SourceError: they are not what the index says, or cannot be read.
         """
         try:
-            data = self._tree.read(path)
+            data = self._texts[path] if path in self._texts else self._tree.read(path)
         except OSError as error:
             raise _error(self.location, [f"{path}: cannot be read: {error}"]) from error
         if sha256(data) != self._digests[path]:

@@ -211,6 +211,8 @@ class Target:
             OSError: as the operating system says; the file is as it was.
         """
         state = self.inspect(path)
+        if state.kind == "blocked":
+            raise self._not_a_directory(state.place)
         if state.kind not in ("absent", "file"):
             raise _unsafe(path, "is not a plain file")
         above, _, name = path.rpartition("/")

@@ -1,1 +1,1 @@
-"""The record checks: pure over the texts of a repository, each finding with its place and its remedy."""
+"""The checks: pure over the texts of a repository, each finding with its place and its remedy."""

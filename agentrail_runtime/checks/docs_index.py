@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from agentrail_runtime.checks import markdown
@@ -55,11 +55,10 @@ Docs = Mapping[str, Sequence[Doc]]
 
 
 class _Difference(NamedTuple):
-    """Something in an index, or of the document at `path`, that is not as it should be."""
+    """Something in an index that is not as it should be."""
 
     message: str
     line: int = 1
-    path: str | None = None
     hint: str = APPLY
 
 
@@ -140,12 +139,12 @@ def check(files: Files, roots: Roots) -> list[Finding]:
 
 
 def differences(text: str, docs: Docs, roots: Roots) -> list[Finding]:
-    """Return where the index `text` does not list just `docs`; what it lacks is told of a document."""
+    """Return where the index `text` does not list just `docs`."""
     index = _Index(text)
     return [
-        Finding("docs_index_in_sync", path or roots.docs_index, line, message, hint)
+        Finding("docs_index_in_sync", roots.docs_index, line, message, hint)
         for directory, listed in docs.items()
-        for message, line, path, hint in _differences(index, directory, listed)
+        for message, line, hint in _differences(index, directory, listed)
     ]
 
 
@@ -217,7 +216,7 @@ def _differences(index: _Index, directory: str, docs: Sequence[Doc]) -> Iterator
     wanted = [line for line in expected.values() if line is not None]
     if not index.is_in_sync(section, wanted or [EMPTY]):
         lacking = [path for path, line in expected.items() if line and path not in present]
-        found = [*_wrong_entries(entries, expected), *map(_without_entry, lacking)]
+        found = [*_wrong_entries(entries, expected), *_lacking_entries(section, lacking)]
         order = "expected the entries by path and one blank line, found another order or other lines"
         yield from found or [_Difference(order, section.start)]
 
@@ -233,8 +232,9 @@ def _wrong_entries(
             yield _Difference(f"expected {expected[path]!r}, found {line!r}", number)
 
 
-def _without_entry(path: str) -> _Difference:
-    return _Difference("expected an entry in the documentation index, found none", path=path)
+def _lacking_entries(section: _Section, paths: Iterable[str]) -> Iterator[_Difference]:
+    for path in paths:
+        yield _Difference(f"expected an entry for {path}, found none", section.start)
 
 
 def _title(files: Files, path: str, findings: list[Finding]) -> str | None:

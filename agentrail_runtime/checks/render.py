@@ -7,7 +7,8 @@ control character leaves here that a terminal or a runner would obey.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
+from itertools import zip_longest
 from typing import Any, Final
 
 from agentrail_runtime.checks.finding import Finding, Report
@@ -26,18 +27,20 @@ Style = Callable[..., str]
 
 
 def as_text(report: Report, *, style: Style, errors_only: bool = False) -> Iterator[str]:
-    """Yield the lines for a person: each finding with its remedy, then one sentence.
+    """Yield the lines for a person: the findings, a remedy once for all that share it, one sentence.
 
     Args:
         report: what was found.
         style: puts text in colour, as `click.style` does.
         errors_only: leave the warnings out.
     """
-    for finding in _chosen(report, errors_only=errors_only):
+    found = _chosen(report, errors_only=errors_only)
+    for finding, following in zip_longest(found, found[1:]):
         colour = "red" if finding.severity == "error" else "yellow"
         place = style(f"{printable(finding.path)}:{finding.line}", bold=True)
         yield f"{place}: {style(finding.rule_id, fg=colour)}: {printable(finding.message)}"
-        yield f"    hint: {printable(finding.hint)}"
+        if following is None or following.hint != finding.hint:
+            yield f"    hint: {printable(finding.hint)}"
     yield summary(report, style=style)
 
 
@@ -115,7 +118,7 @@ def _escaped(found: re.Match[str]) -> str:
     return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}"
 
 
-def _chosen(report: Report, *, errors_only: bool) -> Iterable[Finding]:
+def _chosen(report: Report, *, errors_only: bool) -> list[Finding]:
     return [f for f in report.findings() if f.severity == "error" or not errors_only]
 
 

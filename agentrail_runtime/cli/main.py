@@ -23,6 +23,14 @@ _COMMANDS: Final = {
     "verify": "Check every recorded file against the receipt.",
     "rollback": "Undo the last (or named) transaction exactly.",
     "uninstall": "Remove what was installed and not edited.",
+    "check": "Check all that applies to the repository: profile, docs index, records.",
+    "new-task": "Begin a task: a record from the templates, and its backlog entry.",
+    "tasks": "List the tasks in backlog order, with what blocks each.",
+    "consistency-check": "Check task records by all rules.",
+    "state-validate": "Check state.json, and what a done task has to be.",
+    "docs-indexer": "Keep docs/INDEX.md in sync with the documents.",
+    "profile-validate": "Check project.profile.yaml against its schema.",
+    "resolve-task-id": "Find the tasks that changed between two commits.",
 }
 _INTERNAL_ERROR: Final = 70
 _INTERRUPTED: Final = 130
@@ -40,7 +48,7 @@ class _LazyGroup(click.Group):
         del ctx
         if cmd_name not in _COMMANDS:
             return None
-        module = importlib.import_module(f"agentrail_runtime.cli.{cmd_name}")
+        module = importlib.import_module(f"agentrail_runtime.cli.{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
         return command
 

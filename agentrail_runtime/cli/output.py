@@ -123,7 +123,7 @@ def options(function: Function) -> Callable[..., Any]:
         format_: str, is_json: bool, quiet: bool, verbose: bool, color: str, **values: Any
     ) -> Any:
         context = click.get_current_context()
-        context.color = _color(color)
+        context.color = color_choice(color)
         output: Output = context.obj
         output.format = "json" if is_json else format_
         output.is_quiet, output.is_verbose = quiet, verbose
@@ -134,7 +134,8 @@ def options(function: Function) -> Callable[..., Any]:
     return command
 
 
-def _color(choice: str) -> bool | None:
+def color_choice(choice: str) -> bool | None:
+    """Return what ``--color`` means to click: yes, no, or None for where a terminal takes it."""
     if choice == "auto":
         return False if os.environ.get("NO_COLOR") else None
     return choice == "always"

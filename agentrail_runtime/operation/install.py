@@ -19,6 +19,7 @@ from agentrail_runtime.errors import (
     StalePlanError,
     TargetError,
 )
+from agentrail_runtime.operation import docs_seed
 from agentrail_runtime.outcome import Origin, Outcome
 from agentrail_runtime.planner import Plan
 from agentrail_runtime.receipt import Receipt
@@ -177,9 +178,9 @@ class _Run:
         self._session = session
         self._target = session.target
         self._options = options
-        self._bundle = bundle
         self._origin = origin
         self._receipt = session.receipt()
+        self._bundle = bundle = docs_seed.adapted(bundle, session.target, self._receipt)
         if self._receipt is not None and not options.allow_downgrade:
             check_version(self._receipt, bundle)
         self._texts = TargetTexts(self._target, bundle)

@@ -50,7 +50,7 @@ def wrong(found: dict[int, tuple[int, str]], codes: set[int]) -> dict[int, tuple
 
 
 def keeps_unreadable_stash(name: str, how: tuple[int, str]) -> bool:
-    """Tell whether an uninstall left the stash that it could not look into, and what git must ignore."""
+    """Tell whether an uninstall left a stash that it could not look into."""
     code, how_it_stands = how
     return (
         name == "uninstall"

@@ -425,7 +425,7 @@ ONE_KEY = [{"path": "a", "value_type": "scalar"}]
         ({"supported_profile_schema_versions": ["2.0.0", "1.9.0"]}, ["R-001"]),
         ({"schema_version": "2.1"}, ["R-002", "R-003"]),
         ({"schema_version": "2.01.0"}, ["R-002", "R-003"]),
-        ({"schema_version": "２.1.0"}, ["R-002", "R-003"]),
+        ({"schema_version": "2.1０.0"}, ["R-002", "R-003"]),
         ({"schema_version": "2.1.0"}, ["R-003"]),
         ({**MINOR, "supported_profile_schema_versions": ["2.1.0"]}, ["R-004"]),
         ({**MINOR, "schema_id": "x"}, ["R-004"]),

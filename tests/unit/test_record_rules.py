@@ -472,13 +472,13 @@ def docs_rows() -> Iterator[Any]:
         "a listed document is not in the index",
         sub(INDEX, f"- `{DOC}` - 監査記録の仕様 (Audit Log)", "- （未登録）"),
         *(told._replace(path=at(task_id, "spec.md")) for task_id in DEPENDS_ON),
-        Told("docs_index_in_sync", DOC, "# "),
+        Told("docs_index_in_sync", INDEX, "## 4."),
     )
     yield row("there is no index", gone(INDEX), Told("docs_index_exists", INDEX))
     yield row(
         "a document is not in the index",
         put("docs/decisions/retention.md", "# 保存期間\n"),
-        Told("docs_index_in_sync", "docs/decisions/retention.md", "# "),
+        Told("docs_index_in_sync", INDEX, "## 5."),
     )
     yield row(
         "a document has no title",
@@ -718,7 +718,7 @@ def quality_rows() -> Iterator[Any]:
         sub(INDEX, f"- `{DOC}` - 監査記録の仕様 (Audit Log)", "- （未登録）"),
         Told("DQ-003", DOC, "# "),
         *(Told("docs_index_updated", at(task_id, "spec.md")) for task_id in DEPENDS_ON),
-        Told("docs_index_in_sync", DOC),
+        Told("docs_index_in_sync", INDEX),
     )
     yield row(
         "the backlog says something else",
@@ -1026,7 +1026,7 @@ def state_only_rows() -> Iterator[Any]:
         "a listed document is not in the index",
         unlisted,
         updated._replace(line=f"- `{DOC}`"),
-        Told("docs_index_in_sync", DOC),
+        Told("docs_index_in_sync", INDEX),
     )
     plan = at(DONE, "plan.md")
     one_stage = sub(plan, "## 2. 実装計画ドラフト (Plan Draft)", "## 2. 計画")

@@ -96,7 +96,7 @@ def check_records(
     if whole or not profile.has_roots:
         return Report(command, (Result(None, (*profile.findings, *whole)),))
     shared = tuple(_repository_findings(files, profile)) if rules == "consistency" else ()
-    ids = all_ids(files, profile.roots) if task_ids is None else list(dict.fromkeys(task_ids))
+    ids = all_ids(files, profile.roots) if task_ids is None else task_ids
     job = Job(root, profile.roots, rules, mode, shared)
     return Report(command, tuple(suite.with_cycles(_checked(job, ids, progress), job.context())))
 

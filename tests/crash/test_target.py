@@ -266,6 +266,19 @@ def test_a_lock_that_vanishes_for_ever_is_given_up(target: Target) -> None:
         pass
 
 
+def test_a_run_that_cannot_make_the_lock_leaves_that_of_another_alone(target: Target) -> None:
+    def refuse(name: str, call: Callable[[], Any], arguments: tuple[Any, ...]) -> Any:
+        if arguments[1] & os.O_CREAT:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return call()
+
+    faults = FaultyOs(1, refuse, names=OPEN, is_lasting=True)
+    with locked(target):
+        with struck(faults), pytest.raises(TargetError), locked(Target(target.root)):
+            pass
+        assert target.read(target_.LOCK_PATH) == b"\n%d\n" % os.getpid()
+
+
 def test_an_absent_target_is_made_for_the_lock_and_unmade(tmp_path: Path) -> None:
     target = Target(str(tmp_path / "a/b/c"))
     assert not target.exists

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from tests.documentation.page import README, blocks, table
 from tests.packaging import support
 from tests.support import PAYLOAD, USER_FILES, make_repo, snapshot
 
-RUN = [block for block in blocks(README) if block.marker == "run"]
+RUN = [block for block in blocks(README) if block.marker in ("run", "run apart")]
 FILES = {
     block.marker.removeprefix("file: "): block.code
     for block in blocks(README)
@@ -42,7 +43,9 @@ def test_whoever_types_the_readme_from_top_to_bottom_gets_what_it_says(
     assert len(RUN) >= 10
     for block in RUN:
         words = {"bash": ("bash", "-euc"), "python": ("python", "-c")}[block.language]
-        support.succeed(*words, block.code, cwd=place, env=env)
+        # What is written by hand stands in the way of a rollback, which has its own section.
+        where = shutil.copytree(place, tmp_path / "apart") if block.marker == "run apart" else place
+        support.succeed(*words, block.code, cwd=where, env=env)
     assert (repo / ".agentrail" / "receipt.json").exists()
     assert (repo / "README.md").read_bytes() == USER_FILES["README.md"]
 

@@ -600,6 +600,37 @@ def test_a_ctrl_c_leaves_no_process_behind(many: Path, monkeypatch: pytest.Monke
     assert (run.code, run.out, multiprocessing.active_children()) == (130, "", [])
 
 
+def test_a_ctrl_c_waits_until_the_processes_are_started() -> None:
+    told: list[str] = []
+
+    def start() -> None:
+        with check_._interrupts_held_back():
+            os.kill(os.getpid(), signal.SIGINT)
+            told.append("started")
+
+    with pytest.raises(KeyboardInterrupt):
+        start()
+    assert told == ["started"]
+
+
+@FORK
+def test_a_ctrl_c_is_for_the_process_that_started_the_others(
+    many: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    use_processes(monkeypatch)
+    (tmp_path / "masks").mkdir()
+
+    def look(job: check_.Job) -> suite.Suite:
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+        (tmp_path / "masks" / str(os.getpid())).write_text(str(signal.SIGINT in blocked))
+        return suite.Suite(job.context(), (), mode="off")
+
+    monkeypatch.setattr(check_.Job, "suite", look)
+    assert agentrail("check", "--json", many).json["task_count"] == 70
+    masks = [path.read_text() for path in (tmp_path / "masks").iterdir()]
+    assert masks == ["True"] * 3
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="looks below /proc for the processes")
 def test_a_ctrl_c_at_the_terminal_ends_all_processes_without_a_traceback(many: Path) -> None:
     text = "- `AGENTS.md`\n" * 2_000

@@ -17,6 +17,7 @@ Json: TypeAlias = dict[str, Any]
 
 _SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
 _MAX_DIGITS: Final = 10
+_MOST_LEVELS: Final = 100
 
 
 class DocumentError(ValueError):
@@ -37,6 +38,8 @@ def load(data: bytes) -> Json:
     try:
         text = data.decode("utf-8")
         value = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_number)
+        if _is_deeper(value, _MOST_LEVELS):
+            raise DocumentError("nested too deep")
         if _SURROGATE.search(text):
             dump(value)
     except UnicodeDecodeError as error:
@@ -97,6 +100,18 @@ def schema_window(text: str, *, major: int) -> bool:
 def rest(value: Json, known: Sequence[str]) -> Json:
     """Return the keys of `value` that are not in `known`: those of a newer writer, to be kept."""
     return {key: value[key] for key in value if key not in known}
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    """Tell whether `value` has more than so many levels: some Pythons read more than they can write."""
+    level = [value]
+    while level and levels:
+        levels -= 1
+        holders = [item for item in level if isinstance(item, (dict, list))]
+        level = [
+            child for item in holders for child in (item.values() if isinstance(item, dict) else item)
+        ]
+    return bool(level)
 
 
 def _no_number(text: str) -> None:

@@ -605,7 +605,7 @@ def test_a_ctrl_c_waits_until_the_processes_are_started() -> None:
 
     def start() -> None:
         with check_._interrupts_held_back():
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.pthread_kill(threading.get_ident(), signal.SIGINT)  # not to a thread of pytest's
             told.append("started")
 
     with pytest.raises(KeyboardInterrupt):

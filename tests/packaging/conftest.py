@@ -17,6 +17,12 @@ def distributions(tmp_path_factory: pytest.TempPathFactory) -> Distributions:
 
 
 @pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Distributions:
+    """The same, built without isolation: a build to compare others with."""
+    return support.built(tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
 def wheelhouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel beside those of everything it needs."""
     return support.wheelhouse(tmp_path_factory)

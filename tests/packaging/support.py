@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -31,7 +32,10 @@ _NOT_SOURCE = shutil.ignore_patterns(
     ".hypothesis",
     ".coverage*",
 )
-_OF_THIS_RUN = ("AGENTRAIL", "COV", "GIT_", "PYTHON", "VIRTUAL_ENV", "LC_", "LANG")
+_OF_THIS_RUN = (
+    *("AGENTRAIL", "COV", "GIT_", "PYTHON", "VIRTUAL_ENV"),
+    *("LC_", "LANG", "TZ", "SOURCE_DATE_EPOCH"),
+)
 
 
 class Distributions(NamedTuple):
@@ -47,11 +51,23 @@ class Distributions(NamedTuple):
         with zipfile.ZipFile(self.wheel) as archive:
             return {name: archive.read(name) for name in archive.namelist()}
 
+    def digests(self) -> dict[str, str]:
+        """Return the digest of each by its name."""
+        files = (self.wheel, self.sdist)
+        return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
     def sdist_files(self) -> set[str]:
         """Return the name of every file of the source distribution, below its one directory."""
         with tarfile.open(self.sdist) as archive:
             names = [member.name for member in archive.getmembers() if member.isfile()]
         return {name.removeprefix(f"agentrail_runtime-{__version__}/") for name in names}
+
+    def sdist_file(self, name: str) -> bytes:
+        """Return a file of the source distribution."""
+        with tarfile.open(self.sdist) as archive:
+            stream = archive.extractfile(f"agentrail_runtime-{__version__}/{name}")
+            assert stream is not None, name
+            return stream.read()
 
 
 class Environment(NamedTuple):
@@ -76,7 +92,7 @@ class Environment(NamedTuple):
         return run(self.bin / name, *words, cwd=cwd, env=env)
 
 
-def run(*words: str | Path, cwd: Path, env: Mapping[str, str] | None = None) -> Run:
+def run(*words: str | Path, cwd: Path, env: Mapping[str, str] | None = None, umask: int = -1) -> Run:
     """Run a command as somebody does who has nothing of ours in the environment."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(_OF_THIS_RUN)}
     done = subprocess.run(
@@ -88,20 +104,23 @@ def run(*words: str | Path, cwd: Path, env: Mapping[str, str] | None = None) -> 
         encoding="utf-8",
         errors="backslashreplace",  # what a code page cannot show is not told in UTF-8
         check=False,
+        umask=umask,
     )
     return Run(done.returncode, done.stdout, done.stderr)
 
 
-def succeed(*words: str | Path, cwd: Path, env: Mapping[str, str] | None = None) -> str:
+def succeed(
+    *words: str | Path, cwd: Path, env: Mapping[str, str] | None = None, umask: int = -1
+) -> str:
     """Return what a command prints that has to succeed."""
-    done = run(*words, cwd=cwd, env=env)
+    done = run(*words, cwd=cwd, env=env, umask=umask)
     assert done.code == 0, f"{words}: {done.out}{done.err}"
     return done.out
 
 
-def copy_tree(root: Path) -> Path:
+def copy_tree(root: Path, source: Path = ROOT) -> Path:
     """Return a copy of the project at `root` as version control would hand it out."""
-    shutil.copytree(ROOT, root, ignore=_NOT_SOURCE)
+    shutil.copytree(source, root, ignore=_NOT_SOURCE)
     return root
 
 
@@ -118,6 +137,25 @@ def distributions(factory: pytest.TempPathFactory) -> Distributions:
 
     root = _once(factory, "distributions", make)
     return Distributions(next(root.glob("*.whl")), next(root.glob("*.tar.gz")), root / "tree")
+
+
+def build(
+    tree: Path, output: Path, *, env: Mapping[str, str] | None = None, umask: int = 0o022
+) -> Distributions:
+    """Return both distributions of `tree`, built into `output` with the setuptools at hand."""
+    words = ("--no-isolation", "--sdist", "--wheel", "--outdir", output, tree)
+    succeed(sys.executable, "-m", "build", *words, cwd=tree, env=env, umask=umask)
+    return Distributions(next(output.glob("*.whl")), next(output.glob("*.tar.gz")), tree)
+
+
+def built(factory: pytest.TempPathFactory) -> Distributions:
+    """Return what `build` makes of a clean copy of the tree; once for all workers of a test run."""
+
+    def make(root: Path) -> None:
+        build(copy_tree(root / "tree"), root / "dist")
+
+    root = _once(factory, "built", make)
+    return Distributions(next(root.glob("dist/*.whl")), next(root.glob("dist/*.gz")), root / "tree")
 
 
 def wheelhouse(factory: pytest.TempPathFactory) -> Path:

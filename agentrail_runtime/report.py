@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from agentrail_runtime import PROFILE_SCHEMA_VERSIONS
 from agentrail_runtime.decision import Action
 from agentrail_runtime.document import Json
 from agentrail_runtime.errors import AgentRailError, typed
 from agentrail_runtime.outcome import Origin, Outcome
+from agentrail_runtime.version import PROFILE_SCHEMA_VERSIONS
 
 if TYPE_CHECKING:
     from agentrail_runtime.journal import Journal
     from agentrail_runtime.operation.status import Status
+    from agentrail_runtime.pin import PinState
 
 Style = Callable[..., str]
 """Colours a text, as ``click.style`` does: ``style(text, fg="green")``."""
@@ -103,6 +104,8 @@ def _line(action: Action, style: Style) -> str:
 def _sentence(outcome: Outcome) -> str:
     target, version = outcome.target, outcome.runtime_version
     counts = ", ".join(f"{count} {kind}" for kind, count in outcome.summary.items() if count)
+    if outcome.command == "export":
+        return _export_sentence(outcome, counts)
     if outcome.command == "verify":
         return f"{target}: {version}, {len(outcome.actions)} files as recorded"
     if outcome.result == "unchanged":
@@ -120,6 +123,36 @@ def _sentence(outcome: Outcome) -> str:
     source = outcome.source
     by = f", by {source.kind}" if source else ""
     return f"{target}: {what} {version}{by} ({counts}); undo: agentrail rollback {typed(target)}"
+
+
+def _export_sentence(outcome: Outcome, counts: str) -> str:
+    place, origin = outcome.target, outcome.source
+    what = f"{place}: {outcome.runtime_version}"
+    signed = ", signed" if origin and origin.signature == "valid" else ""
+    if outcome.result == "unchanged":
+        return f"{what}, as it would be exported ({len(outcome.actions)} files{signed})"
+    if outcome.result == "planned":
+        return f"{place}: nothing was written; the plan: {counts}"
+    return f"{what} exported ({counts}{signed})"
+
+
+def status_json(status: Status) -> Json:
+    """Return the document of ``agentrail status``; it has ``pins`` only where there are some."""
+    value = as_json(status.outcome, status.problem)
+    if status.pins:
+        value["pins"] = [
+            {
+                "path": pin.path,
+                "line": pin.line,
+                "requirement": pin.requirement,
+                "specifier": pin.specifier,
+                "version": pin.version,
+                "agrees": problem is None,
+                "problem": problem,
+            }
+            for pin, problem, _ in status.pins
+        ]
+    return value
 
 
 def status_text(status: Status, *, style: Style, verbose: bool) -> list[str]:
@@ -141,6 +174,7 @@ def status_text(status: Status, *, style: Style, verbose: bool) -> list[str]:
     lines += _section("drift", status.drift, style)
     lines += _section("pending", status.pending, style)
     lines += _section("declined", status.undelivered, style)
+    lines += _pins(status.pins, style)
     if status.problem:
         lines.append("update     not known:")
         lines += [f"  {line}" for line in error_text(status.problem)]
@@ -161,6 +195,20 @@ def _profile(status: Status) -> str:
 def _section(name: str, actions: Iterable[Action], style: Style) -> list[str]:
     rows = [_line(action, style) for action in actions]
     return [f"{name:<10} {len(rows) or 'none'}", *rows]
+
+
+def _pins(pins: Iterable[PinState], style: Style) -> list[str]:
+    """Return the lines on pins; none where there are no pins."""
+    rows = [_pin(state, style) for state in pins]
+    hints = [f"  hint: {state.hint}" for state in pins if state.hint]
+    return [f"{'pins':<10} {len(rows)}", *rows, *dict.fromkeys(hints)] if rows else []
+
+
+def _pin(state: PinState, style: Style) -> str:
+    pin, problem = state.pin, state.problem and style(state.problem, fg="red")
+    remark = problem or ("" if pin.applies else "not in this environment")
+    text = f"{pin.requirement} ({remark})" if pin.requirement and remark else pin.requirement or remark
+    return f"  {pin.path}:{pin.line}: {text}"
 
 
 def error_text(error: AgentRailError) -> list[str]:

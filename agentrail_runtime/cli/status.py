@@ -20,10 +20,10 @@ from agentrail_runtime.operation.status import status
 @lock_option
 @options
 def command(output: Output, target: str, exit_code: bool, **values: Any) -> int:
-    """Show version, source, drift and pending update of TARGET (default: here)."""
+    """Show version, source, drift, pending update and pins of TARGET (default: here)."""
     found = status(target, Options(**values))
     if output.format == "json":
-        output.json(report.as_json(found.outcome, found.problem))
+        output.json(report.status_json(found))
     elif not output.is_quiet:
         output.lines(report.status_text(found, style=click.style, verbose=output.is_verbose))
     output.notices(found.outcome)

@@ -9,11 +9,14 @@ from agentrail_runtime import planner
 from agentrail_runtime.decision import Action
 from agentrail_runtime.entry import PROFILE_PATH
 from agentrail_runtime.errors import AgentRailError
+from agentrail_runtime.operation import pins as pins_
 from agentrail_runtime.operation import verify as verify_
 from agentrail_runtime.operation.install import Options, plan
 from agentrail_runtime.outcome import Outcome
+from agentrail_runtime.pin import PinState
 from agentrail_runtime.receipt import SourceKind
 from agentrail_runtime.session import Session, opened
+from agentrail_runtime.version import __version__
 
 
 class Status(NamedTuple):
@@ -22,7 +25,7 @@ class Status(NamedTuple):
     `outcome` is of the plan that an install would follow, or of the receipt alone where no plan could
     be made; then `problem` says why. `drift` are the delivered files that are not as delivered.
     `profile` is the profile's ``schema_version``, None where it says none or cannot be read; `route`
-    is how the installed files came.
+    is how the installed files came. `pins` are the requirements on the runtime in the target's files.
     """
 
     outcome: Outcome
@@ -30,6 +33,7 @@ class Status(NamedTuple):
     profile: str | None
     problem: AgentRailError | None = None
     route: SourceKind = "package"
+    pins: tuple[PinState, ...] = ()
 
     @property
     def pending(self) -> tuple[Action, ...]:
@@ -44,8 +48,9 @@ class Status(NamedTuple):
 
     @property
     def is_clean(self) -> bool:
-        """Whether nothing differs and nothing is pending."""
-        return not (self.drift or self.problem or self.outcome.changed or self.pending)
+        """Whether nothing differs, nothing is pending, and every pin agrees."""
+        is_in_step = all(pin.agrees for pin in self.pins)
+        return is_in_step and not (self.drift or self.problem or self.outcome.changed or self.pending)
 
 
 def status(target: str, options: Options) -> Status:
@@ -72,11 +77,15 @@ def status(target: str, options: Options) -> Status:
             notices=tuple(session.notices),
         )
         profile, route = _profile_schema(session), receipt.source_kind
+        versions = pins_.Versions(installed=__version__, receipt=receipt.runtime_version)
+        pins = pins_.find(session.target.root, versions, task_root=receipt.task_root)
+    found = Status(recorded, drift, profile, route=route, pins=pins.pins)
     try:
         outcome = plan(target, options)
     except AgentRailError as error:
-        return Status(outcome=recorded, drift=drift, profile=profile, route=route, problem=error)
-    return Status(outcome=outcome._replace(command="status"), drift=drift, profile=profile, route=route)
+        outcome, found = recorded, found._replace(problem=error)
+    notices = (*outcome.notices, *pins.notices)
+    return found._replace(outcome=outcome._replace(command="status", notices=notices))
 
 
 def _profile_schema(session: Session) -> str | None:

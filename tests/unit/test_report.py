@@ -13,6 +13,7 @@ from agentrail_runtime.errors import AgentRailError, ConflictError
 from agentrail_runtime.journal import Journal, Step
 from agentrail_runtime.operation.status import Status
 from agentrail_runtime.outcome import Origin, Outcome
+from agentrail_runtime.pin import Pin, PinState
 
 ORIGIN = Origin(
     kind="copy",
@@ -267,12 +268,59 @@ def test_a_status_without_a_source_says_nothing_of_it() -> None:
         (status(problem=AgentRailError("x")), False),
         (status(outcome=outcome(changed=True, actions=())), False),
         (status(outcome=outcome(actions=(action("a", "conflict"),))), False),
+        (status(pins=(PinState(Pin("a.txt", 1, "a")),)), True),
+        (status(pins=(PinState(Pin("a.txt", 1, "a")), PinState(Pin("b.txt", 1, "a"), "x"))), False),
     ],
 )
 def test_a_status_is_clean_only_when_nothing_differs_and_nothing_is_pending(
     found: Status, is_clean: bool
 ) -> None:
     assert found.is_clean is is_clean
+
+
+@pytest.mark.parametrize(
+    ("state", "lines"),
+    [
+        (PinState(Pin("a.txt", 3, "b==1")), ["  a.txt:3: b==1"]),
+        (
+            PinState(Pin("a.txt", 3, "b==1", applies=False)),
+            ["  a.txt:3: b==1 (not in this environment)"],
+        ),
+        (
+            PinState(Pin("a.txt", 3, "b==1"), "receipt 2", "do c"),
+            ["  a.txt:3: b==1 ([red]receipt 2)", "  hint: do c"],
+        ),
+        (
+            PinState(Pin("a.txt", 3, ""), "cannot be read: x", "mend a.txt"),
+            ["  a.txt:3: [red]cannot be read: x", "  hint: mend a.txt"],
+        ),
+    ],
+)
+def test_a_pin_is_told_by_file_and_line_with_what_disagrees(state: PinState, lines: list[str]) -> None:
+    told = report.status_text(status(pins=(state,)), style=coloured, verbose=False)
+    assert told[-len(lines) - 1 :] == ["pins       1", *lines]
+
+
+def test_the_command_for_two_pins_is_told_once() -> None:
+    pins = tuple(PinState(Pin("a.txt", line, "b==1"), "receipt 2", "do c") for line in (1, 2))
+    told = report.status_text(status(pins=pins), style=plain, verbose=False)
+    assert (told[-4], told[-1], told.count("  hint: do c")) == ("pins       2", "  hint: do c", 1)
+
+
+def test_a_status_document_has_pins_only_where_there_are_some() -> None:
+    assert "pins" not in report.status_json(status())
+    found = status(pins=(PinState(Pin("a.txt", 3, "b==1", "==1", "1"), "receipt 2", "do c"),))
+    assert report.status_json(found)["pins"] == [
+        {
+            "path": "a.txt",
+            "line": 3,
+            "requirement": "b==1",
+            "specifier": "==1",
+            "version": "1",
+            "agrees": False,
+            "problem": "receipt 2",
+        }
+    ]
 
 
 def test_an_error_is_told_line_by_line_with_its_hint_last() -> None:

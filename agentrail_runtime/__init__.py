@@ -12,17 +12,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from agentrail_runtime.version import __version__
+
 if TYPE_CHECKING:
     from agentrail_runtime.api import install, plan, rollback, uninstall, verify
 
 __all__ = ["__version__", "install", "plan", "rollback", "uninstall", "verify"]
-__version__ = "1.0.0"
-
-RELEASE_SEQ = 1
-"""Counts up with every release, so that an older signed bundle is known for one."""
-
-PROFILE_SCHEMA_VERSIONS = ("2.0.0",)
-"""The ``schema_version`` of profiles that this runtime works with."""
 
 
 def __getattr__(name: str) -> object:

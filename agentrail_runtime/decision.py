@@ -7,6 +7,7 @@ from typing import Final, Literal, NamedTuple, Protocol, TypeVar, get_args
 
 from agentrail_runtime import newline
 from agentrail_runtime.entry import Entry, Ownership, RelPath, State
+from agentrail_runtime.known import Known
 from agentrail_runtime.receipt import Record
 
 Policy = Literal["abort", "keep", "overwrite", "merge"]
@@ -19,6 +20,7 @@ ACTION_KINDS: Final[tuple[ActionKind, ...]] = get_args(ActionKind)
 DELETED: Final = "deleted locally"
 EDITED: Final = "edited locally"
 MODE_CHANGED: Final = "mode changed locally"
+LEFT: Final = "as an earlier release left it"
 OVERWRITTEN: Final = "edited locally; overwritten, the stash keeps it"
 
 _MAX_TEXT: Final = 16 << 20  # bytes; a larger file is compared as it is
@@ -68,6 +70,7 @@ class Rules(NamedTuple):
         is_installed_root_empty: whether nothing but our own file is in that directory.
         profile_schema_versions: the profile schemas that the runtime works with.
         shipped_task_root: what the source's own profile says, None where that is not known.
+        known: returns the digests of earlier releases, for files that no receipt tells of.
     """
 
     texts: Texts
@@ -78,6 +81,7 @@ class Rules(NamedTuple):
     is_installed_root_empty: bool = False
     profile_schema_versions: tuple[str, ...] = ()
     shipped_task_root: str | None = None
+    known: Callable[[], Known] = Known
 
 
 class Side(NamedTuple):
@@ -119,6 +123,16 @@ class Side(NamedTuple):
                 if digest in known:
                     return digest
         return self.state.sha256
+
+
+def is_left(side: Side, rules: Rules) -> bool:
+    """Tell whether a file that no receipt tells of holds what an earlier release delivered there."""
+    if side.record is not None or side.state.kind != "file":
+        return False
+    digests = rules.known().at(side.path)
+    if not digests or side.state.sha256 in digests or side.state.size > _MAX_TEXT:
+        return side.state.sha256 in digests
+    return not digests.isdisjoint(newline.digests(rules.texts.current(side.path)))
 
 
 class Action(NamedTuple):

@@ -6,6 +6,7 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
+from itertools import takewhile
 from typing import Final, Literal, NamedTuple, NewType, get_args
 
 from agentrail_runtime import document
@@ -33,11 +34,15 @@ STATE_PATH: Final = RelPath(".agentrail/state")
 _PATH_BYTES: Final = 1024
 _NAME_BYTES: Final = 255
 _FORBIDDEN = re.compile(r'[\x00-\x1f\x7f-\x9f<>:"|?*\\]')
+# A path of ASCII names that nothing below could object to; `_SUSPECT` may be one in spite of that.
+_PLAIN = re.compile(r"(?=.{1,255}\Z)[A-Za-z0-9_.-]*[A-Za-z0-9_-](?:/[A-Za-z0-9_.-]*[A-Za-z0-9_-])*")
+_SUSPECT = re.compile(r"(?:^|/)(?:con|prn|aux|nul|com\d|lpt\d|\.git)(?:[./]|\Z)", re.I)
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³]) *(?:\.|$)", re.I)
 # HFS+ ignores these code points in names, so that ".g<U+200C>it" opens ".git" there.
 _IGNORABLE = dict.fromkeys(
     [*range(0x200C, 0x2010), *range(0x202A, 0x202F), *range(0x206A, 0x2070), 0xFEFF]
 )
+_NUMBERS = re.compile(r"[0-9]+(?:\.[0-9]+)*")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -56,6 +61,8 @@ def parse_path(text: str) -> RelPath:
     Raises:
         PathError: naming the first thing that is wrong.
     """
+    if _PLAIN.fullmatch(text) and not _SUSPECT.search(text):
+        return RelPath(text)  # nearly every path, in a fifth of the time
     if not text:
         raise PathError("an empty path")
     shown = _shown(text)
@@ -130,12 +137,13 @@ def collisions(paths: Iterable[str]) -> list[str]:
                 else f"{path}: listed twice"
             )
         seen[key] = path
-    findings += [
-        f"{path}: lies under {seen[collision_key(above)]}, which is a file"
-        for path in seen.values()
-        for above in parents(path)
-        if collision_key(above) in seen
-    ]
+    free: set[str] = set()  # directories that have no file's name, and nor has any above them
+    for path in seen.values():
+        unknown = [*takewhile(lambda above: above not in free, parents(path))]
+        taken = [key for above in unknown if (key := collision_key(above)) in seen]
+        findings += [f"{path}: lies under {seen[key]}, which is a file" for key in taken]
+        if not taken:
+            free.update(unknown)
     return findings
 
 
@@ -256,7 +264,7 @@ class IndexSchemaError(DocumentError):
     """The index is of a schema that this version does not read."""
 
 
-_INDEX_KEYS = (
+_INDEX_KEYS = {
     "schema_version",
     "runtime_version",
     "release_seq",
@@ -264,7 +272,8 @@ _INDEX_KEYS = (
     "entries",
     "metadata",
     "task_root",
-)
+}
+_ENTRY_KEYS = {"path", "ownership", "sha256", "size", "executable"}
 
 
 def load_index(data: bytes) -> Index:
@@ -278,6 +287,7 @@ def load_index(data: bytes) -> Index:
     schema = document.field(value, "schema_version", str)
     if not document.schema_window(schema, major=1):
         raise IndexSchemaError(f"schema_version: expected 1.x, got {schema}")
+    document.refuse_misspelt(value, _INDEX_KEYS)
     findings: list[str] = []
     entries = tuple(_load_entries(value, "entries", findings))
     metadata = tuple(_load_entries(value, "metadata", findings))
@@ -290,8 +300,8 @@ def load_index(data: bytes) -> Index:
     if findings:
         raise DocumentError("\n".join(findings))
     versions = document.field(value, "profile_schema_versions", list, default=["2.0.0"])
-    if not all(isinstance(version, str) for version in versions):
-        raise DocumentError("profile_schema_versions: expected texts")
+    if not all(isinstance(version, str) and _NUMBERS.fullmatch(version) for version in versions):
+        raise DocumentError("profile_schema_versions: expected versions, as 2.0.0")
     return Index(
         schema_version=schema,
         runtime_version=document.field(value, "runtime_version", str),
@@ -329,6 +339,7 @@ def _load_entries(value: Json, key: str, findings: list[str]) -> Iterator[Entry]
         try:
             if not isinstance(row, dict):
                 raise DocumentError(f"{place}: expected an object")
+            document.refuse_misspelt(row, _ENTRY_KEYS, place=place)
             yield Entry(
                 path=parse_entry_path(row, place=place),
                 ownership=parse_ownership(row, place=place, default="managed"),

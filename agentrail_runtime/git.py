@@ -55,6 +55,13 @@ def ignored(root: str, paths: Sequence[str]) -> list[Ignored]:
     ]
 
 
+def executables(root: str) -> list[str]:
+    """Return the tracked files below `root` that are executable, relative to it (git-ls-files(1))."""
+    found = _run(root, "ls-files", "--stage", "-z")
+    rows = found.decode("utf-8", "replace").split("\0") if found else []
+    return [row.partition("\t")[2] for row in rows if row.startswith("100755 ")]
+
+
 def commit(root: str, revision: str) -> str | None:
     """Return the id of the commit that `revision` names (gitrevisions(7)); None where there is none."""
     found = _run(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")

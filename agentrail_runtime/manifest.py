@@ -7,7 +7,8 @@ Pure over a listing of the repository. Schema 1.0.0 has includes, seeds and excl
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import yaml
@@ -15,6 +16,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from agentrail_runtime.entry import (
     MANIFEST_NAME,
+    PROFILE_PATH,
     Ownership,
     PathError,
     RelPath,
@@ -27,6 +29,7 @@ _SCALARS: Final = ("schema_version", "output_root")
 _LISTS: Final = ("include_paths", "seed_files", "exclude_paths", "exclude_globs")
 _LISTS_1_1: Final = (*_LISTS, "block_files", "profile_files")
 _KEYS: Final = {"1.0.0": (*_SCALARS, *_LISTS), "1.1.0": (*_SCALARS, *_LISTS_1_1)}
+_NEWEST: Final = "1.1.0"
 _REQUIRED: Final = (*_SCALARS, "include_paths")
 _SEED: Final = re.compile(r"(.+?)\s*=>\s*(.+)")
 
@@ -54,21 +57,53 @@ class Manifest(NamedTuple):
     block_files: tuple[Item, ...] = ()
     profile_files: tuple[Item, ...] = ()
 
-    def ownership(self, destination: str) -> Ownership:
-        """Return the class of the file at `destination`."""
-        if destination in {item.text for item in self.block_files}:
-            return "block"
-        if destination in {item.text for item in self.profile_files}:
-            return "profile"
-        return "seed" if destination in {_seed(item)[1] for item in self.seed_files} else "managed"
+    def classes(self) -> dict[str, Ownership]:
+        """Return the class of every destination that has another than ``managed``.
+
+        Schema 1.0.0 names no profile: ``project.profile.yaml`` is one all the same, since an install
+        has to point it at the task records.
+        """
+        classes: dict[str, Ownership] = {}
+        classes |= {_seed(item)[1]: "seed" for item in self.seed_files}
+        if self.schema_version == "1.0.0":
+            return classes | {PROFILE_PATH: "profile"}
+        classes |= {item.text: "profile" for item in self.profile_files}
+        return classes | {item.text: "block" for item in self.block_files}
+
+    def seed_sources(self) -> list[str]:
+        """Return the file that each seed is made of."""
+        return [_seed(item)[0] for item in self.seed_files]
+
+    def is_excluded(self) -> Callable[[str], bool]:
+        """Return the test whether a destination is excluded."""
+        prefixes = tuple(item.text.rstrip("/").lower() for item in self.exclude_paths)
+        globs = [compile_glob(item.text) for item in self.exclude_globs]
+
+        def is_excluded(path: str) -> bool:
+            lower = path.lower()
+            if any(lower == prefix or lower.startswith(prefix + "/") for prefix in prefixes):
+                return True
+            return any(glob.fullmatch(path) for glob in globs)
+
+        return is_excluded
+
+    def would_select(self, path: str) -> bool:
+        """Tell whether a file at `path` would ship, if it were there."""
+        includes = [item.text.rstrip("/") for item in self.include_paths]
+        is_included = any(path == include or path.startswith(include + "/") for include in includes)
+        return is_included and not self.is_excluded()(path)
 
 
 class Selected(NamedTuple):
-    """A file that ships: from `source` in the repository to `destination` in a target."""
+    """A file that ships: from `source` in the repository to `destination` in a target.
+
+    `line` is that of the manifest which selects it.
+    """
 
     source: RelPath
     destination: RelPath
     ownership: Ownership
+    line: int = 0
 
 
 def load(text: str) -> Manifest:
@@ -102,11 +137,16 @@ def load(text: str) -> Manifest:
 def _key_findings(
     root: MappingNode, values: Mapping[str, Node], known: Collection[str]
 ) -> Iterator[str]:
+    seen: set[str] = set()
     for key, _ in root.value:
         if not isinstance(key, ScalarNode):
             yield _at(key, "unknown key")
         elif key.value not in known:
             yield _at(key, f"unknown key {key.value!r}")
+        elif key.value in seen:
+            yield _at(key, f"{key.value} stands twice")
+        else:
+            seen.add(key.value)
     for name in _REQUIRED:
         if name not in values:
             yield f"{MANIFEST_NAME}: {name} is missing"
@@ -126,39 +166,84 @@ def select(manifest: Manifest, listing: Iterable[str]) -> list[Selected]:
 
     Args:
         manifest: the manifest.
-        listing: every file of the framework repository, relative, with ``/``.
+        listing: the files of the framework repository, relative, with ``/``; all that lie below an
+            include, and all that seed.
 
     Raises:
         ManifestError: a source that is missing, or two sources for one destination; all of them.
     """
     files = sorted(set(listing))
+    present = set(files)
     findings: list[str] = []
-    chosen: dict[str, str] = {}
+    chosen: dict[str, tuple[str, Item]] = {}
     for item in manifest.include_paths:
         found = _below(item.text.rstrip("/"), files)
         if not found:
             findings.append(_at(item, f"{item.text}: no such file or directory"))
-        chosen |= {path: path for path in found}
+        chosen |= {path: (path, item) for path in found}
     for item in manifest.seed_files:
         source, destination = _seed(item)
-        if source not in files:
+        if source not in present:
             findings.append(_at(item, f"{source}: no such file"))
-        chosen[destination] = source
-    is_excluded = _excluder(manifest)
-    kept = {path: source for path, source in chosen.items() if not is_excluded(path)}
-    for path in kept:
-        _check_path(None, path, findings)
-    findings += [f"{MANIFEST_NAME}: {finding}" for finding in collisions(kept)]
+        chosen[destination] = (source, item)
+    is_excluded = manifest.is_excluded()
+    kept = {path: row for path, row in chosen.items() if not is_excluded(path)}
+    for path, (_, item) in kept.items():
+        _check_path(item, path, findings)
+    for finding in collisions(kept):
+        _, item = next(row for path, row in kept.items() if finding.startswith(f"{path}: "))
+        findings.append(_at(item, finding))
     if findings:
         raise ManifestError("\n".join(findings), paths=[MANIFEST_NAME])
+    classes = manifest.classes()
     return [
         Selected(
-            source=RelPath(kept[path]),
+            source=RelPath(kept[path][0]),
             destination=RelPath(path),
-            ownership=manifest.ownership(path),
+            ownership=classes.get(path, "managed"),
+            line=kept[path][1].line,
         )
         for path in sorted(kept, key=lambda path: (path.lower(), path))
     ]
+
+
+def of_bundle(text: str, selected: Sequence[Selected]) -> str:
+    """Return the manifest that travels with the files that the manifest `text` selected.
+
+    It is that manifest itself, if it selects the same files from the bundle as it did from the
+    repository: so an export of an export is that export. Else, where a seed has another name in the
+    repository, say, it is one that names what the bundle holds.
+    """
+    manifest = load(text)
+    if _holds_for_bundle(manifest, selected):
+        return text
+    roots = sorted({row.destination.partition("/")[0] for row in selected})
+    lists: dict[str, list[str]] = {
+        "include_paths": roots,
+        "seed_files": [
+            f"{row.destination} => {row.destination}" for row in selected if row.ownership == "seed"
+        ],
+        "block_files": [str(row.destination) for row in selected if row.ownership == "block"],
+        "profile_files": [str(row.destination) for row in selected if row.ownership == "profile"],
+    }
+    lines = [f'schema_version: "{_NEWEST}"', f"output_root: {_quoted(manifest.output_root)}"]
+    for key, items in lists.items():
+        lines += [f"{key}:", *(f"  - {_quoted(item)}" for item in items)] if items else [f"{key}: []"]
+    return "\n".join(["# What this bundle holds; written by the export.", *lines]) + "\n"
+
+
+def _holds_for_bundle(manifest: Manifest, selected: Sequence[Selected]) -> bool:
+    """Tell whether a manifest selects just the same from a bundle, where all else is left out."""
+    if any(row.source != row.destination for row in selected):
+        return False
+    files = sorted(row.destination for row in selected)
+    seeds = {_seed(item)[1] for item in manifest.seed_files}
+    includes = (item.text.rstrip("/") for item in manifest.include_paths)
+    return seeds <= set(files) and all(_below(path, files) for path in includes)
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 def compile_glob(glob: str) -> re.Pattern[str]:
@@ -175,21 +260,13 @@ def compile_glob(glob: str) -> re.Pattern[str]:
     return re.compile(pattern, re.IGNORECASE | re.DOTALL)
 
 
-def _excluder(manifest: Manifest) -> Callable[[str], bool]:
-    prefixes = [item.text.rstrip("/").lower() for item in manifest.exclude_paths]
-    globs = [compile_glob(item.text) for item in manifest.exclude_globs]
-
-    def is_excluded(path: str) -> bool:
-        lower = path.lower()
-        if any(lower == prefix or lower.startswith(prefix + "/") for prefix in prefixes):
-            return True
-        return any(glob.fullmatch(path) for glob in globs)
-
-    return is_excluded
-
-
-def _below(path: str, files: Collection[str]) -> list[str]:
-    return [file for file in files if file == path or file.startswith(path + "/")]
+def _below(path: str, files: Sequence[str]) -> list[str]:
+    """Return the file at `path`, or those below it; `files` is sorted."""
+    at = bisect_left(files, path)
+    if at < len(files) and files[at] == path:
+        return [path]
+    start = bisect_left(files, path + "/")
+    return [*files[start : bisect_left(files, path + "0", start)]]  # "0" follows "/"
 
 
 def _seed(item: Item) -> tuple[str, str]:
@@ -226,15 +303,13 @@ def _items(node: Node | None, key: str, findings: list[str]) -> Iterator[Item]:
             yield Item(item.value, item.start_mark.line + 1)
 
 
-def _check_path(where: Item | Node | None, path: str, findings: list[str]) -> None:
+def _check_path(where: Item | Node, path: str, findings: list[str]) -> None:
     try:
         parse_path(path)
     except PathError as error:
         findings.append(_at(where, str(error)))
 
 
-def _at(where: Item | Node | None, what: str) -> str:
-    if where is None:
-        return f"{MANIFEST_NAME}: {what}"
+def _at(where: Item | Node, what: str) -> str:
     line = where.line if isinstance(where, Item) else where.start_mark.line + 1
     return f"{MANIFEST_NAME}:{line}: {what}"

@@ -8,19 +8,18 @@ from agentrail_runtime.decision import ACTION_KINDS, Action, ActionKind
 from agentrail_runtime.receipt import SourceKind
 
 Result = Literal["applied", "unchanged", "planned", "conflict", "failed"]
-Signature = Literal["valid", "absent", "not-checked"]
 
 
 class Origin(NamedTuple):
     """The source of a run, as it is reported."""
 
-    kind: SourceKind
+    kind: SourceKind | Literal["repository"]
     digest: str
     location: str | None = None
     requested: str | None = None
     fallback_reason: str | None = None
     integrity: Literal["verified", "unverified"] = "verified"
-    signature: Signature = "not-checked"
+    signature: Literal["valid", "absent", "not-checked"] = "not-checked"
 
 
 class Outcome(NamedTuple):

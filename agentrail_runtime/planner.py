@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Final, NamedTuple
 
+from agentrail_runtime import decision as decision_
 from agentrail_runtime import newline, ownership
 from agentrail_runtime.decision import (
     DELETED,
+    LEFT,
     OVERWRITTEN,
     Action,
     Change,
@@ -101,6 +103,9 @@ def build(
     _refuse_unsafe((side.path, ownership.not_a_file(side)) for side in sides if _is_unsafe(side))
     renamed = _renames(sides, rules)
     decisions = [renamed.get(side.path) or ownership.decide(side, rules) for side in sides]
+    if receipt is None:
+        decisions += _left_behind(index, inspect, rules)
+        decisions.sort(key=lambda decision: decision.action.path if decision.action else "")
     said = next((decision for decision in decisions if decision.task_root), None)
     fallback = rules.task_root or rules.installed_task_root or DEFAULT_TASK_ROOT
     task_root = said.task_root if said and said.task_root else fallback
@@ -208,6 +213,16 @@ def _side(path: RelPath, record: Record | None, entry: Entry | None, state: Stat
     if len(classes) == 2 and "block" in classes:
         record = None
     return Side(path=path, record=record, state=state, entry=entry)
+
+
+def _left_behind(index: Index, inspect: Inspect, rules: Rules) -> Iterator[Decision]:
+    """Yield the removal of what an earlier release left, without a receipt, and this one has not."""
+    delivered = {collision_key(entry.path) for entry in index.entries}
+    for path in sorted(rules.known().files):
+        if collision_key(path) not in delivered and not is_own(path):
+            side = Side(path=path, record=None, state=inspect(path), entry=None)
+            if decision_.is_left(side, rules):
+                yield drop(side, f"{LEFT}; removed by the framework")
 
 
 def _is_unsafe(side: Side) -> bool:

@@ -5,6 +5,7 @@ It holds no time, no host and no absolute path: two equal installs have equal re
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
@@ -27,6 +28,7 @@ from agentrail_runtime.errors import IncompatibleError, ReceiptError
 
 SourceKind = Literal["package", "copy"]
 
+_BLOB = re.compile(r"[0-9a-f]{40}")
 _KEYS = ("schema_version", "runtime_version", "release_seq", "source", "task_root", "entries")
 _RECORD_KEYS = ("path", "ownership", "sha256", "git_blob", "size", "executable", "declined")
 
@@ -190,6 +192,6 @@ def _check_restore(row: Json, *, place: str) -> None:
 
 def _blob(row: Json, *, place: str) -> str:
     text = document.field(row, "git_blob", str, place=place)
-    if len(text) != 40 or not set(text) <= set("0123456789abcdef"):
+    if not _BLOB.fullmatch(text):
         raise DocumentError(f"{place}.git_blob: expected a git object id")
     return str(text)

@@ -7,14 +7,14 @@ byte of it, before anything is planned; what is read later is checked again when
 from __future__ import annotations
 
 import copy
-import errno
 import os
 import stat
 import sys
-from collections.abc import Iterator, Mapping
-from typing import Final, Literal, Protocol
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from typing import Final, Literal, NamedTuple, Protocol
 
-from agentrail_runtime.descriptor import READ_FLAGS, read_all
+from agentrail_runtime import known
 from agentrail_runtime.document import DocumentError
 from agentrail_runtime.entry import (
     INDEX_NAME,
@@ -30,9 +30,15 @@ from agentrail_runtime.entry import (
     sha256,
 )
 from agentrail_runtime.errors import IncompatibleError, SourceError
+from agentrail_runtime.known import KNOWN_NAME, Known
 from agentrail_runtime.receipt import SourceKind
+from agentrail_runtime.tree import DirectoryTree, ResourceTree, Tree
 
 Integrity = Literal["verified", "unverified"]
+Signature = Literal["valid", "absent", "not-checked"]
+BESIDE: Final = (INDEX_NAME, SIGNATURE_NAME)
+"""The files of a bundle that its index does not list."""
+
 UNINDEXED_VERSION: Final = "0+unindexed"
 """The runtime version of a bundle that does not say it; lower than every released one."""
 
@@ -60,10 +66,6 @@ class Source(Protocol):
     def integrity(self) -> Integrity:
         """Whether the files were checked against an index that came with them."""
 
-    @property
-    def is_signed(self) -> bool:
-        """Whether a signature lies beside the index."""
-
     def read(self, path: RelPath) -> bytes:
         """Return the bytes of a file.
 
@@ -72,92 +74,12 @@ class Source(Protocol):
         """
 
 
-class Tree(Protocol):
-    """A read-only tree of files, wherever it is stored."""
-
-    def read(self, path: str) -> bytes:
-        """Return the bytes of the file at `path`; OSError if there is no plain file."""
-
-    def walk(self) -> Iterator[tuple[str, str]]:
-        """Yield every path with what is wrong with it, an empty text for a plain file."""
-
-
-class DirectoryTree:
-    """A tree on disk; a symlink in it is a finding, never followed."""
-
-    def __init__(self, root: str) -> None:
-        self.root = root
-
-    def read(self, path: str) -> bytes:
-        """Return the bytes of the file at `path`."""
-        descriptor = os.open(os.path.join(self.root, *path.split("/")), READ_FLAGS)
-        try:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise OSError(errno.EINVAL, "not a plain file")
-            return read_all(descriptor, status.st_size)
-        finally:
-            os.close(descriptor)
-
-    def walk(self) -> Iterator[tuple[str, str]]:
-        """Yield every path below the root with what is wrong with it."""
-        todo = [("", self.root)]
-        while todo:
-            prefix, directory = todo.pop()
-            try:
-                rows = [*os.scandir(directory)]
-            except OSError as error:
-                yield prefix.rstrip("/") or ".", f"cannot be read: {error.strerror}"
-                continue
-            for row in rows:
-                path = prefix + row.name
-                if row.is_symlink():
-                    yield path, "is a symlink"
-                elif row.is_dir(follow_symlinks=False):
-                    todo.append((path + "/", row.path))
-                else:
-                    is_plain = row.is_file(follow_symlinks=False)
-                    yield path, "" if is_plain else "is a special file"
-
-
-class _Place(Protocol):
-    """What is needed of ``importlib.resources.abc.Traversable``, which moved between versions."""
-
-    @property
-    def name(self) -> str: ...
-    def is_dir(self) -> bool: ...
-    def iterdir(self) -> Iterator[_Place]: ...
-    def joinpath(self, child: str, /) -> _Place: ...
-    def read_bytes(self) -> bytes: ...
-
-
-class ResourceTree:
-    """A tree that an importer provides, such as one inside a zip file."""
-
-    def __init__(self, root: _Place) -> None:
-        self._root = root
-
-    def read(self, path: str) -> bytes:
-        """Return the bytes of the file at `path`."""
-        place = self._root
-        for name in path.split("/"):
-            place = place.joinpath(name)
-        return place.read_bytes()
-
-    def walk(self) -> Iterator[tuple[str, str]]:
-        """Yield every path below the root."""
-        todo = [("", self._root)]
-        while todo:
-            prefix, directory = todo.pop()
-            for child in directory.iterdir():
-                if child.is_dir():
-                    todo.append((f"{prefix}{child.name}/", child))
-                else:
-                    yield prefix + child.name, ""
-
-
 class Bundle:
-    """A checked bundle; the one implementation of `Source`."""
+    """A checked bundle; the one implementation of `Source`.
+
+    `data` are the bytes of its index as they were checked, `signature` those of the file beside it,
+    None where there is none.
+    """
 
     def __init__(
         self,
@@ -168,16 +90,19 @@ class Bundle:
         location: str,
         digest: str,
         integrity: Integrity = "verified",
-        is_signed: bool = False,
+        data: bytes = b"",
+        signature: bytes | None = None,
     ) -> None:
         self.kind: SourceKind = kind
         self.location = location
         self.index = index
         self.digest = digest
         self.integrity: Integrity = integrity
-        self.is_signed = is_signed
+        self.data = data
+        self.signature = signature
         self._tree = tree
-        self._digests = {entry.path: entry.sha256 for entry in index.entries}
+        listed = (*index.entries, *index.metadata)
+        self._digests = {entry.path: entry.sha256 for entry in listed}
         self._texts: dict[RelPath, bytes] = {}
 
     def with_text(self, path: RelPath, data: bytes) -> Bundle:
@@ -201,7 +126,7 @@ class Bundle:
             SourceError: they are not what the index says, or cannot be read.
         """
         try:
-            data = self._texts[path] if path in self._texts else self._tree.read(path)
+            data = self._texts[path] if path in self._texts else self._tree.fetch(path).data
         except OSError as error:
             raise _error(self.location, [f"{path}: cannot be read: {error}"]) from error
         if sha256(data) != self._digests[path]:
@@ -217,8 +142,7 @@ def open_package() -> Bundle:
         IncompatibleError: its index is of a schema that is not supported.
     """
     tree = package_tree()
-    location = tree.root if isinstance(tree, DirectoryTree) else "agentrail_runtime/payload"
-    return _open(tree, "package", location)
+    return _open(tree, "package", tree.root)
 
 
 def package_tree() -> Tree:
@@ -262,7 +186,7 @@ def open_copy(directory: str, *, is_explicit: bool = True) -> Bundle:
 
 def _open(tree: Tree, kind: SourceKind, location: str) -> Bundle:
     try:
-        data = tree.read(INDEX_NAME)
+        data = tree.fetch(INDEX_NAME).data
         index = load_index(data)
     except IndexSchemaError as error:
         raise IncompatibleError(
@@ -273,9 +197,8 @@ def _open(tree: Tree, kind: SourceKind, location: str) -> Bundle:
     except (OSError, DocumentError) as error:
         found = str(error) if isinstance(error, DocumentError) else "missing or unreadable"
         raise _error(location, [f"{INDEX_NAME}: {line}" for line in found.splitlines()]) from None
-    entries = {entry.path: entry for entry in (*index.entries, *index.metadata)}
     present = dict(tree.walk())
-    if findings := [*_differences(tree, entries, present)]:
+    if findings := [*_differences(tree, index, present)]:
         raise _error(location, findings)
     return Bundle(
         tree,
@@ -283,41 +206,75 @@ def _open(tree: Tree, kind: SourceKind, location: str) -> Bundle:
         kind=kind,
         location=location,
         digest=f"sha256:{sha256(data)}",
-        is_signed=SIGNATURE_NAME in present,
+        signature=tree.fetch(SIGNATURE_NAME).data if SIGNATURE_NAME in present else None,
+        data=data,
     )
 
 
-def _differences(
-    tree: Tree, entries: Mapping[RelPath, Entry], present: dict[str, str]
-) -> Iterator[str]:
+def _differences(tree: Tree, index: Index, present: Mapping[str, str]) -> Iterator[str]:
     """Yield one finding for every file that is not as the index says."""
-    for path, entry in entries.items():
+    entries = {entry.path: entry for entry in (*index.entries, *index.metadata)}
+    modes: dict[str, int | None] = {}
+    for path in entries:
         if path not in present:
             yield f"{path}: missing"
-        elif not present[path]:
-            yield from _difference(tree, entry)
     for name, problem in sorted(present.items()):
+        entry = entries.get(RelPath(name))
         if problem:
             yield f"{name}: {problem}"
-        elif name not in entries and not _may_lie_beside(name, entries):
+        elif entry is None and not _may_lie_beside(name, entries):
             yield f"{name}: not in the index"
+        elif entry is not None or name in BESIDE:
+            yield from _difference(tree, name, entry, modes)
+    yield from _other_task_root(tree, index)
+    # Where no mode is kept, every file looks executable; an index never is.
+    if any(mode is not None and not mode & 0o111 for mode in modes.values()):
+        for name, mode in modes.items():
+            entry = entries.get(RelPath(name))
+            is_executable = entry is not None and entry.executable
+            if mode is not None and not may_have_mode(mode, executable=is_executable):
+                expected = "0755" if is_executable else "0644"
+                yield f"{name}: permissions altered (expected {expected}, got {mode:04o})"
 
 
-def _difference(tree: Tree, entry: Entry) -> Iterator[str]:
+def _other_task_root(tree: Tree, index: Index) -> Iterator[str]:
+    """Yield a finding where the index tells of another task root than the profile among the files."""
+    for entry in index.entries:
+        if entry.ownership == "profile" and index.task_root is not None:
+            with suppress(OSError):
+                if index.task_root.encode() not in tree.fetch(entry.path).data:
+                    yield f"{INDEX_NAME}: task_root: not what {entry.path} says, {index.task_root!r}"
+
+
+def _difference(
+    tree: Tree, path: str, entry: Entry | None, modes: dict[str, int | None]
+) -> Iterator[str]:
+    """Yield what is wrong with the bytes of one file; note its permission bits in `modes`."""
     try:
-        data = tree.read(entry.path)
+        data, modes[path] = tree.fetch(path)
     except OSError as error:
-        yield f"{entry.path}: cannot be read: {error.strerror}"
+        yield f"{path}: cannot be read: {error.strerror}"
+        return
+    if entry is None:
         return
     if len(data) != entry.size:
-        yield f"{entry.path}: altered (expected {entry.size} bytes, got {len(data)})"
+        yield f"{path}: altered (expected {entry.size} bytes, got {len(data)})"
     elif (digest := sha256(data)) != entry.sha256:
-        yield f"{entry.path}: altered (expected sha256 {entry.sha256}, got {digest})"
+        yield f"{path}: altered (expected sha256 {entry.sha256}, got {digest})"
+
+
+def may_have_mode(mode: int, *, executable: bool) -> bool:
+    """Tell whether permission bits are those that some umask makes of 0666 or 0777.
+
+    That is what pip and git write: with the umask 0002 that many systems have, 0664 and 0775.
+    """
+    is_plain = mode & 0o7400 == 0o400
+    return is_plain and (bool(mode & 0o100) if executable else not mode & 0o111)
 
 
 def _may_lie_beside(path: str, entries: Mapping[RelPath, Entry]) -> bool:
     """Tell whether a file may be there unlisted: the index, its signature, what pip compiles."""
-    if path in (INDEX_NAME, SIGNATURE_NAME):
+    if path in BESIDE:
         return True
     above, _, name = path.rpartition("/")
     package, _, cache = above.rpartition("/")
@@ -329,23 +286,26 @@ def _open_unindexed(tree: DirectoryTree, location: str) -> Bundle:
     """Return a bundle made by the older export: its index is made here, its classes are ours."""
     from agentrail_runtime import manifest
 
-    classes = manifest.load(package_tree().read(MANIFEST_NAME).decode())
+    present = sorted(tree.walk())
+    if {path for path, _ in present} & {SIGNATURE_NAME, KNOWN_NAME}:
+        raise _error(location, [f"{INDEX_NAME}: missing"])  # the older export makes neither of them
+    classes = manifest.load(package_tree().fetch(MANIFEST_NAME).data.decode()).classes()
     findings, entries = [], []
-    for path, problem in sorted(tree.walk()):
+    for path, problem in present:
         try:
             if problem:
                 raise PathError(f"{path}: {problem}")
-            data = tree.read(parse_path(path))
+            data, mode = tree.fetch(parse_path(path))
         except (PathError, OSError) as error:
             findings.append(str(error))
             continue
         entries.append(
             Entry(
                 path=RelPath(path),
-                ownership=classes.ownership(path),
+                ownership=classes.get(path, "managed"),
                 sha256=sha256(data),
                 size=len(data),
-                executable=_is_executable(location, path),
+                executable=bool((mode or 0) & stat.S_IXUSR),
             )
         )
     if not entries:
@@ -368,11 +328,6 @@ def _open_unindexed(tree: DirectoryTree, location: str) -> Bundle:
     )
 
 
-def _is_executable(root: str, path: str) -> bool:
-    mode = os.stat(os.path.join(root, *path.split("/")), follow_symlinks=False).st_mode
-    return os.name == "posix" and bool(mode & stat.S_IXUSR)
-
-
 def _error(location: str, findings: list[str]) -> SourceError:
     paths = [finding.partition(": ")[0] for finding in findings]
     return SourceError(
@@ -383,43 +338,73 @@ def _error(location: str, findings: list[str]) -> SourceError:
     )
 
 
-def choose(requested: str, directory: str) -> tuple[Bundle, str | None]:
-    """Return the bundle for ``--source requested``, and why it is not the package where auto fell back.
+def known_digests(bundle: Bundle) -> Known:
+    """Return the digests of earlier releases that `bundle` carries; none where it carries none.
+
+    Raises:
+        SourceError: the list cannot be read.
+    """
+    if all(entry.path != KNOWN_NAME for entry in bundle.index.metadata):
+        return Known()
+    try:
+        return known.load(bundle.read(RelPath(KNOWN_NAME)))
+    except DocumentError as error:
+        raise _error(bundle.location, [f"{KNOWN_NAME}: {error}"]) from None
+
+
+class Choice(NamedTuple):
+    """The bundle of a run.
+
+    `signature` is what came of its signature; `fallback_reason` says why it is not the package, where
+    auto fell back.
+    """
+
+    bundle: Bundle
+    signature: Signature
+    fallback_reason: str | None = None
+
+
+def choose(requested: str, directory: str, judge: Callable[[Bundle], Signature]) -> Choice:
+    """Return the bundle for ``--source requested``.
 
     Args:
         requested: ``auto``, ``package`` or ``copy``.
         directory: where ``dist/runtime`` lies.
+        judge: tells what a bundle's signature is worth; a damaged one is a SourceError.
 
     Raises:
         SourceError: no route is usable; each is told.
         IncompatibleError: the index of the route is of a schema that is not supported.
     """
-    if requested == "package":
-        return open_package(), None
     if requested == "copy":
-        return open_copy(directory), None
+        bundle = open_copy(directory)
+        return Choice(bundle, judge(bundle))
     try:
-        return open_package(), None
+        bundle = open_package()
+        return Choice(bundle, judge(bundle))
     except SourceError as error:
-        return _fall_back(directory, error)
+        if requested == "package":
+            raise
+        return _fall_back(directory, error, judge)
 
 
-def _fall_back(directory: str, reason: SourceError) -> tuple[Bundle, str]:
-    """Return the copy bundle if it is the very one that the damaged package says it carries."""
+def _fall_back(directory: str, reason: SourceError, judge: Callable[[Bundle], Signature]) -> Choice:
+    """Return the copy bundle if it is the one that the damaged package should carry, or is signed."""
     try:
-        expected = f"sha256:{sha256(package_tree().read(INDEX_NAME))}"
+        expected = f"sha256:{sha256(package_tree().fetch(INDEX_NAME).data)}"
     except OSError:
         expected = "unknown"
     try:
         bundle = open_copy(directory, is_explicit=False)
-    except SourceError as error:
+        signature = judge(bundle)
+    except (SourceError, IncompatibleError) as error:
         both = f"{reason.message}\n{error.message}"
         raise SourceError(both, paths=reason.paths, hint=reason.hint) from None
-    if bundle.digest != expected:
+    if bundle.digest != expected and signature != "valid":
         raise SourceError(
             f"{reason.message}\n{bundle.location}: another bundle than the package's "
             f"(expected {expected}, got {bundle.digest})",
             paths=reason.paths,
             hint=f"{reason.hint}; to take this bundle as it is: --source copy",
         )
-    return bundle, f"the package is damaged: {reason.message}"
+    return Choice(bundle, signature, f"the package is damaged: {reason.message}")

@@ -75,11 +75,8 @@ class Target:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 return State("directory" if stat.S_ISDIR(status.st_mode) else "special")
-            digest, size = hashlib.sha256(), 0
-            while chunk := os.read(descriptor, CHUNK):
-                digest.update(chunk)
-                size += len(chunk)
-            return State("file", digest.hexdigest(), size, stat.S_IMODE(status.st_mode))
+            digest, size = _digest(descriptor, status.st_size)
+            return State("file", digest, size, stat.S_IMODE(status.st_mode))
         except OSError as error:
             raise _failed(path, "cannot be read", error) from error
         finally:
@@ -486,6 +483,18 @@ class Target:
         if error.errno in (errno.ELOOP, errno.EISDIR, errno.ENXIO, errno.EMLINK):
             return _unsafe(path, "is a symlink or no plain file (expected a plain file)")
         return _failed(path, "cannot be opened", error)
+
+
+def _digest(descriptor: int, size: int) -> tuple[str, int]:
+    """Return the hex SHA-256 and the size of what is left to read; `size` is what it should be."""
+    if size < CHUNK:
+        data = read_all(descriptor, size)
+        return hashlib.sha256(data).hexdigest(), len(data)
+    digest, count = hashlib.sha256(), 0
+    while chunk := os.read(descriptor, CHUNK):
+        digest.update(chunk)
+        count += len(chunk)
+    return digest.hexdigest(), count
 
 
 def _close(descriptor: int) -> None:

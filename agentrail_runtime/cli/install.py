@@ -22,7 +22,26 @@ Examples:
 def source_options(function: Any) -> Any:
     """Add the options that say where the runtime comes from."""
     for option in (
-        click.option("--require-signature", is_flag=True, help="Refuse a source without a valid one."),
+        click.option(
+            "--revoked-keys",
+            envvar="AGENTRAIL_REVOKED_KEYS",
+            type=click.Path(),
+            metavar="FILE",
+            help="Whose signatures count no more (ssh-keygen(1), -r).",
+        ),
+        click.option(
+            "--allowed-signers",
+            envvar="AGENTRAIL_ALLOWED_SIGNERS",
+            type=click.Path(),
+            metavar="FILE",
+            help="Who may sign (ALLOWED SIGNERS of ssh-keygen(1)); default: the packaged file.",
+        ),
+        click.option(
+            "--require-signature",
+            envvar="AGENTRAIL_REQUIRE_SIGNATURE",
+            is_flag=True,
+            help="Refuse a source without a valid signature.",
+        ),
         click.option(
             "--runtime-dir",
             envvar="AGENTRAIL_RUNTIME_DIR",
@@ -70,9 +89,6 @@ lock_option = click.option(
 @click.option("--diff", "with_diff", is_flag=True, help="Write nothing, show plan and unified diff.")
 @click.option("--check", is_flag=True, help="Write nothing, exit 4 if something would change.")
 @click.option("--allow-downgrade", is_flag=True, help="Accept an older version.")
-@click.option(
-    "--allowed-signers", type=click.Path(), help="Who may sign (ALLOWED SIGNERS of ssh-keygen(1))."
-)
 @lock_option
 @options
 def command(

@@ -6,21 +6,22 @@ import importlib
 import io
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
-from typing import Final
+from typing import Any, Final
 
 import click
 
-from agentrail_runtime import __version__
 from agentrail_runtime.cli.output import Output, wants_json, wants_traceback
 from agentrail_runtime.errors import AgentRailError, UsageError
+from agentrail_runtime.version import __version__
 
-_COMMANDS: Final = {
+COMMANDS: Final = {
     "install": "Install, upgrade, repair or adopt: bring TARGET to this version.",
-    "status": "Show version, source, drift and pending update.",
+    "status": "Show version, source, drift, pending update and pins.",
     "diff": "Show what an install would write.",
     "verify": "Check every recorded file against the receipt.",
+    "export": "Build or check a bundle of the files, for the copy route.",
     "rollback": "Undo the last (or named) transaction exactly.",
     "uninstall": "Remove what was installed and not edited.",
     "check": "Check all that applies to the repository: profile, docs index, records.",
@@ -32,6 +33,8 @@ _COMMANDS: Final = {
     "profile-validate": "Check project.profile.yaml against its schema.",
     "resolve-task-id": "Find the tasks that changed between two commits.",
 }
+"""Every command of ``agentrail``, and what it is for."""
+
 _INTERNAL_ERROR: Final = 70
 _INTERRUPTED: Final = 130
 _TERMINATED: Final = 143
@@ -42,11 +45,11 @@ class _LazyGroup(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         del ctx
-        return list(_COMMANDS)
+        return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         del ctx
-        if cmd_name not in _COMMANDS:
+        if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"agentrail_runtime.cli.{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
@@ -55,7 +58,7 @@ class _LazyGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         del ctx
         with formatter.section("Commands"):
-            formatter.write_dl([*_COMMANDS.items()])
+            formatter.write_dl([*COMMANDS.items()])
 
 
 @click.group(
@@ -80,12 +83,29 @@ def main_install() -> None:
     sys.exit(run(command, sys.argv[1:], name="agentrail-install"))
 
 
-def run(command: click.Command, words: Sequence[str], *, name: str) -> int:
-    """Run `command` with `words`; print its errors; return the exit code."""
+def run(
+    command: click.Command,
+    words: Sequence[str],
+    *,
+    name: str,
+    first: Callable[[Mapping[str, Any]], None] | None = None,
+    program: str = "",
+) -> int:
+    """Run a command; print its errors; return the exit code.
+
+    Args:
+        command: the command.
+        words: what follows its name on the command line.
+        name: its name there.
+        first: what is to be done before it, with the values of its options.
+        program: what stands for ``agentrail`` and ``agentrail-install`` in commands to type, if these
+            are not there.
+    """
     signal.signal(signal.SIGTERM, _terminate)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     output = Output("json" if wants_json(words) else "text", is_verbose=wants_traceback(words))
+    output.program, output.first = program, first
     try:
         code = command.main([*words], prog_name=name, standalone_mode=False, obj=output)
         return code if isinstance(code, int) else 0
@@ -93,7 +113,7 @@ def run(command: click.Command, words: Sequence[str], *, name: str) -> int:
         output.fail(error)
         return error.code
     except click.ClickException as error:
-        named = (word for word in words if word in _COMMANDS)
+        named = (word for word in words if word in COMMANDS)
         return _usage(error, output, command=next(named, command.name or name))
     except (click.Abort, KeyboardInterrupt):
         output.fail(AgentRailError("interrupted; the target is as it was"), code=_INTERRUPTED)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import functools
 import itertools
 import os
+import re
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import click
@@ -19,6 +20,10 @@ from agentrail_runtime.outcome import Outcome
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
+# A command to type, in whatever is told: `agentrail verify`, `agentrail-install`.
+_TYPED = re.compile(r"(?<![^ (:])agentrail(?:-install | (?=[a-z]))")
+
+
 class Output:
     """Writes data to stdout, in one format, and everything else to stderr."""
 
@@ -27,7 +32,9 @@ class Output:
         self.is_quiet = False
         self.is_verbose = is_verbose
         self.command = ""
+        self.program = ""
         self.target = ""
+        self.first: Callable[[Mapping[str, Any]], None] | None = None
 
     def show(self, outcome: Outcome) -> None:
         """Print an outcome, and its notices."""
@@ -43,12 +50,12 @@ class Output:
         """Print what the user should know besides."""
         if not self.is_quiet:
             for notice in outcome.notices:
-                click.echo(printable(f"note: {notice}"), err=True)
+                click.echo(printable(f"note: {self._spelled(notice)}"), err=True)
 
     def lines(self, lines: Sequence[str]) -> None:
         """Print lines of text."""
         for line in lines:
-            click.echo(printable(line))
+            click.echo(printable(self._spelled(line)))
 
     def json(self, value: document.Json) -> None:
         """Print one JSON document."""
@@ -56,8 +63,14 @@ class Output:
         text = document.dump(_printable_json(value), is_ascii=not is_unicode)
         click.echo(text.decode(), nl=False)
 
+    def _spelled(self, text: str) -> str:
+        """Return `text` with commands to type as they are where no ``agentrail`` is on the path."""
+        return _TYPED.sub(lambda _: f"{self.program} ", text) if self.program else text
+
     def fail(self, error: AgentRailError, *, code: int | None = None) -> None:
         """Print an error; as JSON, the document of the command that ended in it."""
+        if error.hint is not None:
+            error.hint = self._spelled(error.hint)
         outcome = error.outcome
         if self.format == "json":
             outcome = outcome or Outcome(command=self.command, result="failed", target=self.target)
@@ -128,7 +141,9 @@ def options(function: Function) -> Callable[..., Any]:
         output.format = "json" if is_json else format_
         output.is_quiet, output.is_verbose = quiet, verbose
         output.command = context.command.name or ""
-        output.target = os.path.realpath(values["target"])
+        output.target = os.path.realpath(values.get("target") or values.get("output") or ".")
+        if output.first is not None:
+            output.first(values)
         return function(output, **values)
 
     return command

@@ -319,7 +319,7 @@ def _check_name(task_id: str) -> None:
 def _packaged_schema() -> Schema:
     from agentrail_runtime.source import package_tree
 
-    return profile_rule.load_schema(package_tree().read(profile_rule.SCHEMA_PATH).decode())
+    return profile_rule.load_schema(package_tree().fetch(profile_rule.SCHEMA_PATH).data.decode())
 
 
 def _load_schema(files: Checkout, path: str) -> Schema:

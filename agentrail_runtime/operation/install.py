@@ -6,12 +6,18 @@ import os
 import re
 from contextlib import suppress
 from datetime import datetime, timezone
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from agentrail_runtime import planner, transaction
 from agentrail_runtime import source as source_
 from agentrail_runtime.decision import Policy, Rules
-from agentrail_runtime.entry import RECEIPT_PATH, PathError, RelPath, parse_task_root
+from agentrail_runtime.entry import (
+    RECEIPT_PATH,
+    SIGNATURE_NAME,
+    PathError,
+    RelPath,
+    parse_task_root,
+)
 from agentrail_runtime.errors import (
     ConflictError,
     IncompatibleError,
@@ -19,14 +25,20 @@ from agentrail_runtime.errors import (
     StalePlanError,
     TargetError,
 )
+from agentrail_runtime.known import Known
 from agentrail_runtime.operation import docs_seed
 from agentrail_runtime.outcome import Origin, Outcome
 from agentrail_runtime.planner import Plan
 from agentrail_runtime.receipt import Receipt
 from agentrail_runtime.session import DEFAULT_TIMEOUT, Session, TargetTexts, opened
-from agentrail_runtime.source import Bundle
+from agentrail_runtime.source import Bundle, Signature
 from agentrail_runtime.transaction import Order, Progress
 
+_SIGNATURE_HINTS: Final = {
+    "absent": "install a signed bundle, or leave out --require-signature",
+    "not-checked": "name who may sign with --allowed-signers FILE; to check it takes ssh-keygen, or: "
+    "pip install 'agentrail-runtime[signing]'",
+}
 _TASK_ID = re.compile(r"\d{4}-\d{2}-\d{2}__[a-z0-9][a-z0-9-]*")
 
 
@@ -41,7 +53,8 @@ class Options(NamedTuple):
         on_conflict: what becomes of a file that both sides changed.
         allow_downgrade: accept an older version than the installed one.
         require_signature: refuse a source without a valid signature.
-        allowed_signers: the file that says who may sign.
+        allowed_signers: the file that says who may sign, None for the packaged one.
+        revoked_keys: the file that says whose signature counts no more.
         with_diff: fill `Outcome.diff`.
         lock_timeout: how long to wait for another run on the target, in seconds.
         progress: told of every file that is staged and written.
@@ -54,6 +67,7 @@ class Options(NamedTuple):
     allow_downgrade: bool = False
     require_signature: bool = False
     allowed_signers: str | None = None
+    revoked_keys: str | None = None
     with_diff: bool = False
     lock_timeout: float = DEFAULT_TIMEOUT
     progress: Progress = transaction.unwatched
@@ -151,13 +165,19 @@ def new_token() -> str:
 
 
 def _open_source(options: Options) -> tuple[Bundle, Origin]:
-    bundle, fallback_reason = source_.choose(options.source, options.runtime_dir)
-    if options.require_signature:
-        found = "a signature, which this version cannot check" if bundle.is_signed else "none"
+    reasons: dict[str, str] = {}
+
+    def judge(bundle: Bundle) -> Signature:
+        signature, reasons[bundle.location] = _judge(bundle, options)
+        return signature
+
+    bundle, signature, fallback_reason = source_.choose(options.source, options.runtime_dir, judge)
+    if options.require_signature and signature != "valid":
         raise SourceError(
-            f"{bundle.location}: not accepted: --require-signature (expected a valid signature, "
-            f"got {found})",
-            hint="install a signed bundle, or leave out --require-signature",
+            f"{bundle.location}: not accepted: --require-signature "
+            f"(expected a valid signature, got {reasons[bundle.location]})",
+            paths=[SIGNATURE_NAME],
+            hint=_SIGNATURE_HINTS[signature],
         )
     origin = Origin(
         kind=bundle.kind,
@@ -166,9 +186,32 @@ def _open_source(options: Options) -> tuple[Bundle, Origin]:
         requested=options.source,
         fallback_reason=fallback_reason,
         integrity=bundle.integrity,
-        signature="not-checked" if bundle.is_signed else "absent",
+        signature=signature,
     )
     return bundle, origin
+
+
+def _judge(bundle: Bundle, options: Options) -> tuple[Signature, str]:
+    """Return what the signature of a bundle is worth, and the words for it.
+
+    Raises:
+        SignatureError: it is damaged, or not by one of those whom the user named.
+    """
+    if bundle.signature is None:
+        return "absent", "none"
+    from agentrail_runtime import signing  # only what is signed has to be checked
+
+    trust = signing.Trust(options.allowed_signers, options.revoked_keys)
+    verdict = signing.check(bundle.data, bundle.signature, trust)
+    if verdict.status == "valid":
+        return "valid", verdict.reason
+    if verdict.status == "unknown-signer" and options.allowed_signers is not None:
+        raise signing.SignatureError(
+            f"{bundle.location}: {SIGNATURE_NAME}: {verdict.reason}",
+            paths=[SIGNATURE_NAME],
+            hint=f"see who may sign: {options.allowed_signers}",
+        )
+    return "not-checked", verdict.reason
 
 
 class _Run:
@@ -184,6 +227,7 @@ class _Run:
         if self._receipt is not None and not options.allow_downgrade:
             check_version(self._receipt, bundle)
         self._texts = TargetTexts(self._target, bundle)
+        self._known_digests: Known | None = None
         self.plan = planner.build(
             receipt=self._receipt,
             index=bundle.index,
@@ -206,7 +250,14 @@ class _Run:
             is_installed_root_empty=self._has_no_records(),
             profile_schema_versions=self._bundle.index.profile_schema_versions,
             shipped_task_root=self._bundle.index.task_root,
+            known=self._known,
         )
+
+    def _known(self) -> Known:
+        """Return the digests of earlier releases that the source carries."""
+        if self._known_digests is None:
+            self._known_digests = source_.known_digests(self._bundle)
+        return self._known_digests
 
     def _has_no_records(self) -> bool:
         if self._receipt is None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from agentrail_runtime import block as block_
 from agentrail_runtime import decision as decision_
 from agentrail_runtime import newline
 from agentrail_runtime.decision import (
     DELETED,
     EDITED,
+    LEFT,
     OVERWRITTEN,
     ActionKind,
     Change,
@@ -22,6 +25,8 @@ from agentrail_runtime.entry import git_blob, sha256
 from agentrail_runtime.errors import SourceError
 from agentrail_runtime.ownership.managed import decline
 from agentrail_runtime.receipt import Record
+
+BARE = "the framework's own text, now between markers"
 
 
 def decide(side: Side, rules: Rules) -> Decision:
@@ -46,9 +51,9 @@ def decide(side: Side, rules: Rules) -> Decision:
     except block_.BlockError as error:
         return _unusable(side, rules, sha256(body), str(error))
     if data is not None and side.record is None and _is_bare(data, body, found):
-        return _put(
-            side, None, body, style, "the framework's own text, now between markers", kind="update"
-        )
+        return _put(side, data, body, style, BARE, is_whole=True)
+    if data is not None and side.record is None and (left := _left(side, rules, found)):
+        return _put(side, data, body, style, LEFT, is_whole=left == "file")
     current = sha256(found.body) if found else None
     verdict = decision_.decide(side.base, current, sha256(body))
     if verdict == "unchanged":
@@ -98,6 +103,17 @@ def _is_bare(data: bytes, body: bytes, found: block_.Block | None) -> bool:
     return found is None and body.strip() != b"" and newline.to_lf(data).strip() == body.strip()
 
 
+def _left(side: Side, rules: Rules, found: block_.Block | None) -> Literal["file", "block"] | None:
+    """Return what an earlier release left there: the file as a whole, or the block in it."""
+    if decision_.is_left(side, rules):
+        return "file"
+    if found is None:
+        return None
+    whole = block_.put(None, found.body, style=found.style)
+    is_known = {sha256(whole), sha256(found.body)} & rules.known().at(side.path)
+    return "block" if is_known else None
+
+
 def _find(data: bytes | None) -> block_.Block | None:
     """Return the block in `data`.
 
@@ -134,9 +150,15 @@ def _put(
     kind: ActionKind | None = None,
     incoming: bytes | None = None,
     is_edited: bool = False,
+    is_whole: bool = False,
 ) -> Decision:
-    """Return the decision to put `body` in; `incoming` is the framework's where they differ."""
-    text = block_.put(data, body, style=style)
+    """Return the decision to put `body` in, in place of the whole file if `is_whole`.
+
+    `incoming` is the framework's text where that is another than `body`.
+    """
+    text = block_.put(None if is_whole else data, body, style=style)
+    if is_whole and data is not None:
+        text = newline.like(data, text)
     delivered = body if incoming is None else incoming
     change = Change(
         path=side.path,

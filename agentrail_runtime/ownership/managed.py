@@ -10,6 +10,7 @@ from agentrail_runtime import newline
 from agentrail_runtime.decision import (
     DELETED,
     EDITED,
+    LEFT,
     MODE_CHANGED,
     OVERWRITTEN,
     ActionKind,
@@ -38,6 +39,8 @@ def decide(side: Side, rules: Rules) -> Decision:
         return _decide_mode(side, side.entry, rules, "unchanged", "as delivered")
     if verdict == "keep":
         return _keep(side, side.entry, rules)
+    if verdict == "conflict" and decision_.is_left(side, rules):
+        return deliver(side, side.entry, rules, "update", LEFT)
     if verdict == "conflict":
         return _resolve(side, side.entry, rules)
     reason = "new" if verdict == "create" else "changed by the framework"

@@ -7,9 +7,11 @@ work in a directory of their own, and the archive gets its name when it is compl
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import shutil
+import zipfile
 from collections.abc import Callable, Mapping
 from tempfile import TemporaryDirectory
 
@@ -35,6 +37,8 @@ __all__ = [
     "prepare_metadata_for_build_wheel",
 ]
 
+_PAYLOAD = "agentrail_runtime/payload/"
+
 Settings = Mapping[str, "str | list[str] | None"]
 
 
@@ -52,7 +56,8 @@ def build_wheel(
         The file's name.
 
     Raises:
-        ValueError: ``SOURCE_DATE_EPOCH`` is no time. No wheel was written.
+        ValueError: ``SOURCE_DATE_EPOCH`` is no time, or files of the payload are not in the wheel. No
+            wheel was written.
     """
 
     def build(scratch: str) -> str:
@@ -61,7 +66,9 @@ def build_wheel(
         words = shlex.split(given) if isinstance(given, str) else given
         # A build/ that an earlier build left in the tree may hold modules that are no longer there.
         settings["--build-option"] = [*words, "build", "--build-base", os.path.join(scratch, "build")]
-        return str(build_meta.build_wheel(scratch, settings, metadata_directory))
+        name = str(build_meta.build_wheel(scratch, settings, metadata_directory))
+        _hold_against_index(os.path.join(scratch, name))
+        return name
 
     return _complete(wheel_directory, build, archive.rewrite_wheel)
 
@@ -86,6 +93,20 @@ def build_sdist(sdist_directory: str, config_settings: Settings | None = None) -
         return str(build_meta.build_sdist(scratch, config_settings))
 
     return _complete(sdist_directory, build, archive.rewrite_sdist)
+
+
+def _hold_against_index(wheel: str) -> None:
+    """Make sure that every file of the payload is in the wheel: patterns of package data miss some."""
+    with zipfile.ZipFile(wheel) as opened:
+        names = set(opened.namelist())
+        index = json.loads(opened.read(f"{_PAYLOAD}runtime.index.json"))
+    listed = [_PAYLOAD + row["path"] for row in (*index["entries"], *index.get("metadata", ()))]
+    if lost := sorted({*listed} - names):
+        paths = "\n".join(lost)
+        raise ValueError(
+            f"not in the wheel, though the index lists them:\n{paths}\n"
+            "hint: add a pattern to tool.setuptools.package-data in pyproject.toml"
+        )
 
 
 def _complete(directory: str, build: Callable[[str], str], rewrite: Callable[[str, int], None]) -> str:

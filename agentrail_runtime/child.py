@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import marshal
+import os
+import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 T = TypeVar("T")
 WORTH_IT: Final = 1_000
@@ -15,35 +18,68 @@ WORTH_IT: Final = 1_000
 def begin(work: Callable[[], T]) -> Callable[[], T]:
     """Begin `work` in a process of its own; return the function that waits for what it returns.
 
-    Where a process cannot be forked safely, or ends early, the work is done by that function. So an
-    error of `work` is raised there, too. `work` may change nothing, and returns what can be pickled.
+    Where a process cannot be forked safely, or where it ends early, that function does the work itself;
+    so it raises what `work` raises. If it is never called, the process ends with it, or with `end`.
+
+    Args:
+        work: may be done twice with the same effect, and returns what marshal can write.
     """
     import threading
 
     if sys.platform != "linux" or threading.active_count() > 1:
         return work
-    import multiprocessing
-
-    context = multiprocessing.get_context("fork")
-    reader, writer = context.Pipe(duplex=False)
-    process = context.Process(target=_work, args=(work, reader, writer), daemon=True)
-    process.start()
-    writer.close()  # or nobody would notice that the process ended
-
-    def result() -> T:
+    reader, writer = os.pipe()
+    process = os.fork()
+    if process == 0:
         try:
-            found: T = reader.recv()
-        except (EOFError, OSError):
-            return work()
+            os.close(reader)  # or this process would wait for ever for one that was killed
+            _do(work, writer)
         finally:
-            reader.close()
-            process.join()
-        return found
-
-    return result
+            os._exit(0)  # not even Ctrl-C may let it go on as if it was the one that forked
+    os.close(writer)  # or nobody would notice that the process ended
+    return _Child(work, process, reader)
 
 
-def _work(work: Callable[[], Any], reader: Any, writer: Any) -> None:
-    reader.close()  # or this process would wait for ever for one that was killed
-    with suppress(BaseException), writer:
-        writer.send(work())
+def end(result: Callable[[], Any]) -> None:
+    """End the process that `begin` gave `result` for, if there is one and it still works."""
+    if isinstance(result, _Child):
+        result.end()
+
+
+class _Child(Generic[T]):
+    """A process that works."""
+
+    def __init__(self, work: Callable[[], T], process: int, reader: int) -> None:
+        self._work = work
+        self._process = process
+        self._reader = open(reader, "rb")  # noqa: SIM115 - closed when it was read, or never will be
+
+    def __call__(self) -> T:
+        """Return what the process found."""
+        try:
+            found: tuple[T] = marshal.load(self._reader)  # noqa: S302 - our own process wrote it
+        except (EOFError, ValueError, TypeError):
+            return self._work()
+        finally:
+            self.end()
+        return found[0]
+
+    def end(self) -> None:
+        """End the process."""
+        self._reader.close()
+        if self._process:
+            os.kill(self._process, signal.SIGKILL)
+            os.waitpid(self._process, 0)
+            self._process = 0
+
+    def __del__(self) -> None:
+        self.end()
+
+
+def _do(work: Callable[[], Any], writer: int) -> None:
+    """Do the work, send what it returns, and end without the clean-up of a Python program."""
+    with suppress(BaseException):
+        data = memoryview(marshal.dumps((work(),)))
+        while data:
+            data = data[os.write(writer, data) :]
+    os._exit(0)

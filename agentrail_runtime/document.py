@@ -136,15 +136,17 @@ def refuse_misspelt(value: Json, known: Set[str], *, place: str = "") -> None:
         DocumentError: there is one.
     """
     unknown = value.keys() - known
-    for key in unknown:
-        if not key.isprintable():  # such as "o\nership"
-            raise DocumentError(f"{place or 'the document'}: unknown key {key!r}")
     for absent in known - value.keys() if unknown else ():
-        for key in unknown:
+        for key in map(_spelled, unknown):
             is_long = len(key) == len(absent)
             if is_long and sum(a != b for a, b in zip(key, absent, strict=True)) == 1:
                 name = f"{place}.{key}" if place else key
                 raise DocumentError(f"{name}: unknown key (expected {absent})")
+
+
+def _spelled(text: str) -> str:
+    r"""Return `text` as it stands in JSON: a damaged ``ownership`` may be ``o\nership``."""
+    return json.dumps(text, ensure_ascii=False)[1:-1]
 
 
 def _is_deeper(value: Any, levels: int) -> bool:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import errno
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Final, NamedTuple
 
-from agentrail_runtime import block, framework, known, manifest, profile
+from agentrail_runtime import child, framework, known, manifest
 from agentrail_runtime.document import DocumentError
 from agentrail_runtime.entry import (
     INDEX_NAME,
@@ -15,13 +17,16 @@ from agentrail_runtime.entry import (
     Index,
     IndexSchemaError,
     Ownership,
+    PathError,
     RelPath,
     collision_key,
     is_reserved,
     load_index,
+    parse_path,
+    parse_task_root,
     sha256,
 )
-from agentrail_runtime.errors import AgentRailError, IncompatibleError, SourceError
+from agentrail_runtime.errors import IncompatibleError, SourceError, typed
 from agentrail_runtime.framework import Framework
 from agentrail_runtime.known import KNOWN_NAME, Known
 from agentrail_runtime.manifest import ManifestError
@@ -48,24 +53,33 @@ class _Read(NamedTuple):
     sha256: str
     size: int
     mode: int | None
-    content: Callable[[], bytes]
+    data: bytes | None
 
 
-def make(repository: Framework, base: Index, digests: Known) -> Made:
+Content = Callable[[], bytes]
+"""Returns the bytes of a file."""
+
+_Rows = list[tuple[str, int, int | None, bytes | None]]
+"""Of each file digest, size, mode and bytes; or nothing, the error number and what it means."""
+
+
+def make(repository: Framework, base: Index, digests: Known, *, keeps_bytes: bool = True) -> Made:
     """Return the bundle of a framework repository.
 
     Args:
         repository: the repository.
         base: says the version, the release sequence and what else does not come from the files.
         digests: those of earlier releases.
+        keeps_bytes: keep in memory what was read, up to a limit, because it will be written.
 
     Raises:
         ManifestError: a selected file cannot be read, or the bundle could not be installed.
         ProfileError, IncompatibleError: the profile among the files is not valid.
     """
-    read = _read_all(repository)
+    read = _read_all(repository, keeps_bytes=keeps_bytes)
     modes = {path: found.mode for path, found in read.items()}
     executable = framework.executables(repository, modes, base)
+    contents = {path: _content(repository.tree, path, found) for path, found in read.items()}
     entries, items = [], []
     for row in repository.selected:
         found = read[row.source]
@@ -73,38 +87,61 @@ def make(repository: Framework, base: Index, digests: Known) -> Made:
         entries.append(
             Entry(row.destination, row.ownership, found.sha256, found.size, executable=is_executable)
         )
-        items.append(Item(row.destination, found.sha256, found.content, executable=is_executable))
+        content = contents[row.source]
+        items.append(Item(row.destination, found.sha256, content, executable=is_executable))
     metadata = _metadata(repository, digests, entries)
     index = base._replace(
         entries=tuple(sorted(entries, key=lambda entry: entry.path)),
         metadata=tuple(_described(path, data) for path, data in metadata.items()),
-        task_root=_task_root(repository, read, base.profile_schema_versions),
+        task_root=_task_root(repository, contents, base.profile_schema_versions),
     )
-    _check(repository, read, index.metadata)
+    _check(repository, contents, index.metadata)
     items += [item(path, text) for path, text in metadata.items()]
     return Made(
         listing=index, data=index.dump(), items=tuple(sorted(items, key=lambda item: item.path))
     )
 
 
-def _read_all(repository: Framework) -> Mapping[str, _Read]:
-    read: dict[str, _Read] = {}
-    findings, held = [], 0
-    for row in repository.selected:
-        try:
-            data, mode = repository.tree.fetch(row.source)
-        except OSError as error:
-            findings.append(f"{repository.name}:{row.line}: {row.source}: {error.strerror}")
-            continue
-        digest = sha256(data)
-        held += len(data)
-        content: Callable[[], bytes] = partial(bytes, data)
-        if held > _MOST_IN_MEMORY:
-            content = partial(_read_again, repository.tree, row.source, digest)
-        read[row.source] = _Read(digest, len(data), mode, content)
+def _read_all(repository: Framework, *, keeps_bytes: bool) -> Mapping[str, _Read]:
+    """Return every selected file; two processes read where there are many.
+
+    Raises:
+        ManifestError: files cannot be read; all of them.
+    """
+    sources = [row.source for row in repository.selected]
+    half = len(sources) // 2 if len(sources) >= child.WORTH_IT else 0
+    most = _MOST_IN_MEMORY // 2 if keeps_bytes else 0
+    theirs = partial(_read_some, repository.tree, sources[:half], most)
+    wait = child.begin(theirs) if half else theirs
+    ours = _read_some(repository.tree, sources[half:], most)
+    read, findings = {}, []
+    for row, found in zip(repository.selected, [*wait(), *ours], strict=True):
+        read[str(row.source)] = _Read(*found)
+        if not found[0]:
+            findings.append(f"{repository.name}:{row.line}: {row.source}: {os.strerror(found[1])}")
     if findings:
         raise ManifestError("\n".join(findings), hint="make these files readable")
     return read
+
+
+def _read_some(tree: Tree, sources: Sequence[str], most: int) -> _Rows:
+    """Return what files hold, with their bytes until these are too many."""
+    rows: _Rows = []
+    for source in sources:
+        try:
+            data, mode = tree.fetch(source)
+        except OSError as error:
+            rows.append(("", error.errno or errno.EIO, None, None))
+            continue
+        most -= len(data)
+        rows.append((sha256(data), len(data), mode, data if most >= 0 else None))
+    return rows
+
+
+def _content(tree: Tree, source: str, found: _Read) -> Content:
+    if found.data is None:
+        return partial(_read_again, tree, source, found.sha256)
+    return partial(bytes, found.data)
 
 
 def _read_again(tree: Tree, path: str, digest: str) -> bytes:
@@ -130,26 +167,40 @@ def _described(path: RelPath, data: bytes) -> Entry:
 
 
 def _task_root(
-    repository: Framework, read: Mapping[str, _Read], supported: tuple[str, ...]
+    repository: Framework, contents: Mapping[str, Content], supported: tuple[str, ...]
 ) -> str | None:
     """Return what the profile among the files says, so that an install need not parse it."""
     for row in repository.selected:
         if row.ownership == "profile":
-            return profile.load(read[row.source].content(), supported=supported).task_root
+            from agentrail_runtime import (
+                profile,  # takes time to import, and not every framework has one
+            )
+
+            task_root = profile.load(contents[row.source](), supported=supported).task_root
+            try:
+                return task_root and parse_task_root(task_root)
+            except PathError as error:
+                raise ManifestError(
+                    f"{repository.name}:{row.line}: {row.source}: workflow.task_root: {error}",
+                    paths=[row.source],
+                    hint=f"mend {typed(row.source)}, then run the command again",
+                ) from None
     return None
 
 
-def _check(repository: Framework, read: Mapping[str, _Read], metadata: Iterable[Entry]) -> None:
+def _check(repository: Framework, contents: Mapping[str, Content], metadata: Iterable[Entry]) -> None:
     """Make sure that an installer takes what was made.
 
     Raises:
         ManifestError: it would not; all findings.
     """
+    from agentrail_runtime import block
+
     findings = []
     for row in repository.selected:
         if row.ownership == "block":
             try:
-                block.parse(read[row.source].content(), name=row.destination)
+                block.parse(contents[row.source](), name=row.destination)
             except block.BlockError as error:
                 findings.append(f"{repository.name}:{row.line}: {row.source}: {error}")
     taken = {collision_key(entry.path) for entry in metadata}
@@ -214,15 +265,22 @@ def earlier_entries(tree: Tree, classes: Callable[[str], Ownership]) -> Iterable
         classes: tells the class of a file where no index does.
 
     Raises:
-        AgentRailError: a file cannot be read.
+        SourceError: a file cannot be read, or has a name that no release delivers.
     """
     index = read_index(tree)
     if index is not None:
         return index.entries
-    entries = []
+    entries, findings = [], []
     for path, problem in sorted(tree.walk()):
         if problem:
-            raise AgentRailError(f"{tree.root}: {path}: {problem}", hint="name another directory")
-        data = tree.fetch(path).data
+            findings.append(f"{tree.root}: {path}: {problem}")
+            continue
+        try:
+            data = tree.fetch(parse_path(path)).data
+        except (PathError, OSError) as error:
+            findings.append(f"{tree.root}: {error}")
+            continue
         entries.append(Entry(RelPath(path), classes(path), sha256(data), len(data)))
+    if findings:
+        raise SourceError("\n".join(findings), paths=[tree.root], hint="name another directory")
     return entries

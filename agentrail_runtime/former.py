@@ -117,12 +117,12 @@ def _as_it_is(tree: DirectoryTree, path: str) -> Item:
     return item(path, data, executable=bool((mode or 0) & 0o100))
 
 
-def read(place: str, mark: str, written: Callable[[bytes], Mapping[str, str]]) -> Former:
+def read(place: str, mark: str | None, written: Callable[[bytes], Mapping[str, str]]) -> Former:
     """Return what stands at `place`, which may be nothing.
 
     Args:
         place: an absolute path.
-        mark: the file that an earlier export carries.
+        mark: the file that an earlier export carries; None for a directory that needs none.
         written: returns, from the bytes of the mark, the digest of every file that was written with it.
 
     Raises:
@@ -136,7 +136,7 @@ def read(place: str, mark: str, written: Callable[[bytes], Mapping[str, str]]) -
         raise _refused(place, "is not a directory")
     tree = DirectoryTree(place)
     found = dict(tree.walk())
-    if found and mark not in found:
+    if found and mark is not None and mark not in found:
         raise _refused(place, f"is not an earlier export: it has no {mark}")
     problems = [
         f"{path}: {problem or 'a git repository'}"
@@ -148,7 +148,7 @@ def read(place: str, mark: str, written: Callable[[bytes], Mapping[str, str]]) -
     files: Callable[[], Files] = partial(_read_all, tree, [*found])
     if len(found) >= child.WORTH_IT:
         files = child.begin(files)
-    return Former(place, files, lambda: written(tree.fetch(mark).data) if found else {})
+    return Former(place, files, lambda: written(tree.fetch(mark).data) if found and mark else {})
 
 
 def _read_all(tree: DirectoryTree, paths: Iterable[str]) -> Files:

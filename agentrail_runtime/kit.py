@@ -21,6 +21,7 @@ from agentrail_runtime.tree import DirectoryTree
 if TYPE_CHECKING:
     from importlib.metadata import Distribution, PackagePath
 
+    from packaging.markers import Marker
     from packaging.requirements import Requirement
 
 APPLICATION: Final = RelPath("agentrail-install.pyz")
@@ -34,6 +35,12 @@ _NAME: Final = "agentrail-runtime"
 _DATE: Final = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip file can tell
 _LINE: Final = re.compile(r"([0-9a-f]{64})  (.+)")
 _LEGAL: Final = re.compile(r"[^/]+\.dist-info/(METADATA|.*(licen[cs]e|copying|notice).*)", re.I)
+_MINORS: Final = range(10, 30)  # of the Pythons that a kit may be run with, now and in a few years
+_SYSTEMS: Final = (
+    {"sys_platform": "linux", "platform_system": "Linux", "os_name": "posix"},
+    {"sys_platform": "darwin", "platform_system": "Darwin", "os_name": "posix"},
+    {"sys_platform": "win32", "platform_system": "Windows", "os_name": "nt"},
+)
 _NOT_PORTABLE: Final = (".pyc", ".so", ".pyd", ".dll", ".dylib", ".pth")
 
 _MAIN: Final = """\
@@ -127,10 +134,28 @@ def _closure() -> tuple[list[Distribution], list[str]]:
         except PackageNotFoundError:
             if wanted.marker is None or wanted.marker.evaluate():
                 raise _not_here(wanted.name) from None
-            lacks[wanted.name] = f"{wanted.name}, for {wanted.marker}"
+            if _is_needed_somewhere(wanted.marker):
+                lacks[wanted.name] = f"{wanted.name}, for {wanted.marker}"
             continue
         todo += _requirements(found[wanted.name])
     return [found[name] for name in sorted(found)], [lacks[name] for name in sorted(lacks)]
+
+
+def _is_needed_somewhere(marker: Marker) -> bool:
+    """Tell whether a marker can be true where a kit is run."""
+    return any(
+        marker.evaluate(
+            {
+                **system,
+                "python_version": f"3.{minor}",
+                "python_full_version": f"3.{minor}.0",
+                "platform_python_implementation": implementation,
+            }
+        )
+        for system in _SYSTEMS
+        for minor in _MINORS
+        for implementation in ("CPython", "PyPy")
+    )
 
 
 def _distribution(name: str) -> Distribution:

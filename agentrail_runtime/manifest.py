@@ -170,7 +170,8 @@ def select(manifest: Manifest, listing: Iterable[str]) -> list[Selected]:
             include, and all that seed.
 
     Raises:
-        ManifestError: a source that is missing, or two sources for one destination; all of them.
+        ManifestError: a source that is missing, two sources for one destination, or a class for what is
+            not selected; all of them.
     """
     files = sorted(set(listing))
     present = set(files)
@@ -193,6 +194,11 @@ def select(manifest: Manifest, listing: Iterable[str]) -> list[Selected]:
     for finding in collisions(kept):
         _, item = next(row for path, row in kept.items() if finding.startswith(f"{path}: "))
         findings.append(_at(item, finding))
+    findings += [
+        _at(item, f"{item.text}: given a class, but not selected")
+        for item in (*manifest.block_files, *manifest.profile_files)
+        if item.text not in kept
+    ]
     if findings:
         raise ManifestError("\n".join(findings), paths=[MANIFEST_NAME])
     classes = manifest.classes()

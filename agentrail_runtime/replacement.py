@@ -10,15 +10,16 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Final, NamedTuple
 
+from agentrail_runtime import child
 from agentrail_runtime.entry import RelPath, sha256
 
 _FLAGS: Final = (
-    os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+    os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 )
 _DIRECTORY_MODE: Final = 0o755
 _EXCHANGE: Final = 2  # RENAME_EXCHANGE of renameat2(2), RENAME_SWAP of renamex_np(2)
@@ -62,7 +63,7 @@ def replace(place: str, items: Iterable[Item], *, progress: Callable[[int], None
         _make_directories(above, made)
         _clear_leftovers(above, name)
         with _staging(above, name) as staging:
-            _write(staging, items, progress)
+            _write(staging, [*items], progress)
             _swap(staging, place)
     except BaseException:
         for directory in reversed(made):
@@ -111,13 +112,29 @@ def _prefix(name: str) -> str:
     return f".{name}.agentrail-"
 
 
-def _write(root: str, items: Iterable[Item], progress: Callable[[int], None]) -> None:
+def _write(root: str, items: Sequence[Item], progress: Callable[[int], None]) -> None:
+    """Write all files; two processes do that where there are many."""
     made = {""}
+    for item in items:
+        if (above := item.path.rpartition("/")[0]) not in made:
+            _make_below(root, above, made)
+    half = len(items) // 2 if len(items) >= child.WORTH_IT else 0
+    theirs = partial(_write_files, root, items[:half], _unwatched)
+    wait = child.begin(theirs) if half else theirs
+    try:
+        _write_files(root, items[half:], lambda count: progress(half + count))
+        wait()
+    finally:
+        child.end(wait)  # nothing may be written any more when an error has these files deleted
+
+
+def _unwatched(count: int) -> None:
+    del count
+
+
+def _write_files(root: str, items: Sequence[Item], progress: Callable[[int], None]) -> None:
     is_exact: dict[int, bool] = {}  # modes that umask and access control lists leave as they are
     for number, item in enumerate(items, 1):
-        above = item.path.rpartition("/")[0]
-        if above not in made:
-            _make_below(root, above, made)
         mode = 0o755 if item.executable else 0o644
         descriptor = os.open(f"{root}/{item.path}", _FLAGS, mode)
         try:

@@ -287,11 +287,13 @@ def _open_unindexed(tree: DirectoryTree, location: str) -> Bundle:
     from agentrail_runtime import manifest
 
     present = sorted(tree.walk())
-    if {path for path, _ in present} & {SIGNATURE_NAME, KNOWN_NAME}:
-        raise _error(location, [f"{INDEX_NAME}: missing"])  # the older export makes neither of them
+    if any(path == SIGNATURE_NAME for path, _ in present):
+        raise _error(location, [f"{INDEX_NAME}: missing"])  # the older export signs nothing
     classes = manifest.load(package_tree().fetch(MANIFEST_NAME).data.decode()).classes()
     findings, entries = [], []
     for path, problem in present:
+        if path in (MANIFEST_NAME, KNOWN_NAME):
+            continue  # they travel with a bundle and are not installed
         try:
             if problem:
                 raise PathError(f"{path}: {problem}")

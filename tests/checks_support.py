@@ -21,7 +21,7 @@ from agentrail_runtime.checks.record import DOCUMENTS, task_ids
 from agentrail_runtime.checks.roots import Roots
 from agentrail_runtime.checks.suite import Rule, Suite
 from agentrail_runtime.entry import INDEX_NAME, PROFILE_PATH
-from tests.support import PAYLOAD
+from tests.support import METADATA, PAYLOAD
 
 ROOT = ".agentrail/work"
 DONE = "2026-01-02__add-audit-log"
@@ -155,7 +155,7 @@ def _repository() -> Texts:
     texts: Texts = {ROOT + "/.gitkeep": "", ".agentrail/receipt.json": "{}\n"}
     for path in sorted(PAYLOAD.rglob("*")):
         name = path.relative_to(PAYLOAD).as_posix()
-        if path.is_file() and name not in (INDEX_NAME, "framework.runtime.manifest.yaml"):
+        if path.is_file() and name not in (INDEX_NAME, *METADATA):
             texts[name] = path.read_text(encoding="utf-8")
     for task_id, state in STATES.items():
         texts |= record(task_id, state, DEPENDS_ON[task_id])

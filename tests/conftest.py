@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -18,5 +19,6 @@ def repo(tmp_path: Path) -> Path:
 @pytest.fixture(autouse=True)
 def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the machine's own settings out of the tests."""
-    for name in ("AGENTRAIL_SOURCE", "AGENTRAIL_RUNTIME_DIR", "NO_COLOR"):
+    ours = [name for name in os.environ if name.startswith("AGENTRAIL_")]
+    for name in (*ours, "NO_COLOR"):
         monkeypatch.delenv(name, raising=False)

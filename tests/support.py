@@ -15,9 +15,13 @@ from typing import Any, NamedTuple
 
 import click
 
-from agentrail_runtime import PROFILE_SCHEMA_VERSIONS
 from agentrail_runtime.cli import main as cli_main
-from agentrail_runtime.entry import INDEX_NAME, Entry, Index, Ownership, RelPath, sha256
+from agentrail_runtime.entry import INDEX_NAME, MANIFEST_NAME, Entry, Index, Ownership, RelPath, sha256
+from agentrail_runtime.known import KNOWN_NAME
+from agentrail_runtime.version import PROFILE_SCHEMA_VERSIONS
+
+METADATA = (MANIFEST_NAME, KNOWN_NAME)
+"""The files of the payload that its index lists and that are not installed."""
 
 PAYLOAD = Path(cli_main.__file__).resolve().parent.parent / "payload"
 USER_FILES = {
@@ -115,6 +119,7 @@ def payload_bundle(
     *,
     changed: Mapping[str, bytes | str] | None = None,
     removed: tuple[str, ...] = (),
+    executable: tuple[str, ...] = (),
     version: str = "1.1.0",
     release_seq: int = 2,
 ) -> Path:
@@ -122,10 +127,11 @@ def payload_bundle(
     shutil.copytree(PAYLOAD, root)
     index = json.loads((root / INDEX_NAME).read_bytes())
     ownership = {entry["path"]: entry["ownership"] for entry in index["entries"]}
-    (root / "framework.runtime.manifest.yaml").unlink()
+    for name in METADATA:
+        (root / name).unlink()
     for name in removed:
         (root / name).unlink()
-    write(root, changed or {})
+    write(root, changed or {}, executable=executable)
     write_index(root, ownership=ownership, version=version, release_seq=release_seq)
     return root
 

@@ -31,7 +31,8 @@ def main() -> None:
             check_beside(runtime)
 
     name = f"python {typed(sys.argv[0])}"
-    command = agentrail if words and words[0] in COMMANDS else install.command
+    is_command = bool(words) and words[0] in (*COMMANDS, "--version")
+    command = agentrail if is_command else install.command
     sys.exit(run(command, words, name=name, first=check, program=name))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import NamedTuple
 
 from agentrail_runtime import export as export_
@@ -26,13 +27,16 @@ from agentrail_runtime.entry import (
 )
 from agentrail_runtime.errors import DriftError, TargetError, UsageError
 from agentrail_runtime.framework import Framework
-from agentrail_runtime.known import Known
+from agentrail_runtime.known import KNOWN_NAME, Known
 from agentrail_runtime.outcome import Origin, Outcome
 from agentrail_runtime.replacement import Item, item
 from agentrail_runtime.source import BESIDE
-from agentrail_runtime.transaction import Progress, unwatched
 from agentrail_runtime.tree import DirectoryTree, Tree
 from agentrail_runtime.version import PROFILE_SCHEMA_VERSIONS, RELEASE_SEQ, __version__
+
+
+def unwatched(what: str, done: int, total: int) -> None:
+    """Let nobody know."""
 
 
 class Options(NamedTuple):
@@ -49,7 +53,8 @@ class Options(NamedTuple):
             what the index says of a root that is a bundle.
         release_seq: its release sequence, None likewise.
         earlier: bundles of earlier releases, whose files an install is to know.
-        progress: told of every file that is written.
+        is_written: whether the files will be written, and not just compared.
+        progress: told what is being done, how many files are done, and how many there are.
     """
 
     root: str | None = None
@@ -61,7 +66,8 @@ class Options(NamedTuple):
     runtime_version: str | None = None
     release_seq: int | None = None
     earlier: tuple[str, ...] = ()
-    progress: Progress = unwatched
+    is_written: bool = False
+    progress: Callable[[str, int, int], None] = unwatched
 
 
 def plan(options: Options) -> Outcome:
@@ -106,7 +112,7 @@ def export(options: Options) -> Outcome:
 
     In every case the output is as it was.
     """
-    run = _Run(options)
+    run = _Run(options._replace(is_written=True))
     outcome = run.outcome()
     if outcome.result == "unchanged":
         return outcome
@@ -124,19 +130,22 @@ class _Run:
         self.output = _output(options, self._tree, self._framework)
         base = self._base_index()
         if options.is_kit and options.output is None:
-            name = f"agentrail-kit-{base.runtime_version}"
+            name = f"agentrail-kit-{_version(base.runtime_version)}"
             self.output = os.path.join(os.path.dirname(self.output), name)
+        self._is_own = options.is_payload and self._tree.root == self.output
         self._former = former.read(
             self.output,
-            kit.SUMS if options.is_kit else INDEX_NAME,
+            kit.SUMS if options.is_kit else None if self._is_own else INDEX_NAME,
             kit.load_sums if options.is_kit else _written,
         )
         self._notices: list[str] = []
-        self._made = export_.make(self._framework, base, self._digests(base))
+        self._made = export_.make(
+            self._framework, base, self._digests(base), keeps_bytes=options.is_written
+        )
         self._items = self._all_items()
         classes = {str(entry.path): entry.ownership for entry in self._made.listing.entries}
         self._actions = [*self._former.compare(self._items, {} if options.is_kit else classes)]
-        if options.is_payload and self._tree.root == self.output:
+        if self._is_own:
             self._keep_new_files()
 
     def _base_index(self) -> Index:
@@ -244,7 +253,8 @@ class _Run:
         Raises:
             TargetError: the operating system refused; the output is as it was.
         """
-        generated = (*BESIDE, kit.SUMS, kit.SUMS_SIGNATURE)
+        generated = [*BESIDE, kit.SUMS, kit.SUMS_SIGNATURE]
+        generated += [KNOWN_NAME] if self._options.is_payload else []  # what it knew is in the new one
         foreign = self._former.foreign(self._items, generated)
         progress, total, aside = self._options.progress, len(self._items), ""
         try:
@@ -256,6 +266,10 @@ class _Run:
                 progress=lambda count: progress("writing", count, total),
             )
         except OSError as error:
+            if aside:
+                import shutil  # takes longer to import than most exports have to spare
+
+                shutil.rmtree(aside, ignore_errors=True)
             raise TargetError(
                 f"{error.filename or self.output}: cannot be written: {error.strerror}; "
                 f"{self.output} is as it was",
@@ -307,7 +321,8 @@ def _root(options: Options) -> Tree:
         return DirectoryTree(os.path.realpath(options.root))
     if not options.is_payload:
         source_.open_package()
-    return source_.package_tree()
+    tree = source_.package_tree()
+    return DirectoryTree(os.path.realpath(tree.root)) if isinstance(tree, DirectoryTree) else tree
 
 
 def _output(options: Options, tree: Tree, repository: Framework) -> str:
@@ -326,8 +341,6 @@ def _output(options: Options, tree: Tree, repository: Framework) -> str:
     else:
         output = os.path.join(root, *repository.manifest.output_root.split("/"))
         _refuse_links(root, repository.manifest.output_root)
-    if os.path.islink(output):
-        raise TargetError(f"{output}: is a symlink (expected a directory)", paths=[output])
     is_above = (tree.root + os.sep).startswith(output.rstrip(os.sep) + os.sep)
     if is_above and not (options.is_payload and output == tree.root):
         raise TargetError(
@@ -339,6 +352,12 @@ def _output(options: Options, tree: Tree, repository: Framework) -> str:
         raise TargetError(
             f"{output}: holds files that the manifest selects ({read[0]})",
             paths=read,
+            hint="name another directory with --output DIR, or exclude this one in the manifest",
+        )
+    if repository.manifest.would_select(inside + INDEX_NAME):
+        raise TargetError(
+            f"{output}: lies in a directory that the manifest selects",
+            paths=[output],
             hint="name another directory with --output DIR, or exclude this one in the manifest",
         )
     return output

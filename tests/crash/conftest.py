@@ -11,8 +11,8 @@ import pytest
 
 import tests.support
 from agentrail_runtime import source
-from agentrail_runtime.source import DirectoryTree
 from agentrail_runtime.target import Target
+from agentrail_runtime.tree import DirectoryTree
 from tests.crash.support import Story, make_small_payload, tell
 
 

@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 from unittest import mock
 
 from agentrail_runtime import descriptor, document, target
-from agentrail_runtime.entry import INDEX_NAME, MANIFEST_NAME
+from agentrail_runtime.entry import INDEX_NAME
 from tests.support import (
+    METADATA,
     PAYLOAD,
     USER_FILES,
     Node,
@@ -268,9 +269,8 @@ def make_small_payload(root: Path) -> Path:
     index = json.loads((PAYLOAD / INDEX_NAME).read_bytes())
     index["entries"] = [entry for entry in index["entries"] if entry["path"] in SMALL]
     write(root, {path: (PAYLOAD / path).read_bytes() for path in SMALL})
-    write(
-        root, {INDEX_NAME: document.dump(index), MANIFEST_NAME: (PAYLOAD / MANIFEST_NAME).read_bytes()}
-    )
+    write(root, {INDEX_NAME: document.dump(index)})
+    write(root, {name: (PAYLOAD / name).read_bytes() for name in METADATA})
     return root
 
 
@@ -329,8 +329,8 @@ def _prepare_upgrade(root: Path, bundle: Path) -> None:
             "docs/runbook.md": runbook,
         },
         removed=(RUNBOOK, ".github/workflows/ci-framework.yml"),
+        executable=("scripts/tool.sh",),
     )
-    (bundle / "scripts/tool.sh").chmod(0o755)
 
 
 def _prepare_merge(root: Path, bundle: Path) -> None:

@@ -80,7 +80,7 @@ def test_a_kill_at_any_write_and_another_at_any_write_of_the_recovery_leave_the_
 ) -> None:
     story = stories(name)
     wrong: dict[tuple[int, int], str] = {}
-    step = 1 if name in ("install", "upgrade", "rollback") else 3
+    step = 2 if name in ("install", "upgrade", "rollback") else 5
     for at in range(step * part + 1, commit(story, tmp_path, WRITES) + 1, 8 * step):
         found = after_killed_recoveries(story, tmp_path, at, WRITES)
         wrong |= {(at, number): how for number, how in found.items() if how != "old"}

@@ -15,7 +15,7 @@ import pytest
 from agentrail_runtime import source
 from agentrail_runtime.entry import INDEX_NAME, SIGNATURE_NAME, RelPath, sha256
 from agentrail_runtime.errors import IncompatibleError, SourceError
-from agentrail_runtime.source import DirectoryTree, ResourceTree
+from agentrail_runtime.tree import DirectoryTree, ResourceTree
 from tests.crash.hostile import make_fifo
 from tests.support import PAYLOAD, agentrail, install, make_bundle, payload_bundle, snapshot, write
 
@@ -41,7 +41,7 @@ def test_a_payload_in_a_zip_file_is_the_same_payload(tmp_path: Path) -> None:
         tree = ResourceTree(zipfile.Path(opened))
         disk = DirectoryTree(str(PAYLOAD))
         assert sorted(tree.walk()) == sorted(disk.walk())
-        assert tree.read(SPEC) == disk.read(SPEC)
+        assert tree.fetch(SPEC).data == disk.fetch(SPEC).data
 
 
 def test_the_package_that_is_no_directory_is_read_through_its_importer(
@@ -86,7 +86,7 @@ def test_what_is_no_file_any_more_is_not_read(tmp_path: Path, what: str) -> None
     elif what == "link":
         (tmp_path / "x").symlink_to("/etc/passwd")
     with pytest.raises(OSError, match=r"plain file|symbolic links|No such file"):
-        DirectoryTree(str(tmp_path)).read("x")
+        DirectoryTree(str(tmp_path)).fetch("x")
 
 
 def test_a_file_that_vanishes_during_the_check_is_named(
@@ -170,7 +170,7 @@ def test_bytecode_of_no_listed_module_is_an_extra_file(tmp_path: Path, path: str
 def test_a_signature_may_lie_beside_the_index(tmp_path: Path) -> None:
     bundle = make_bundle(tmp_path / "bundle", {"a.md": "a"})
     write(bundle, {SIGNATURE_NAME: "signed"})
-    assert source.open_copy(str(bundle)).is_signed
+    assert source.open_copy(str(bundle)).signature == b"signed"
 
 
 # --- auto ------------------------------------------------------------------------------------------

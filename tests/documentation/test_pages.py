@@ -13,6 +13,21 @@ from tests.documentation.page import CHANGELOG, README, ROOT, links
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 OPTIONS = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
 
+OF_OTHERS = {
+    *("--all", "--binary", "--cached", "--cov", "--dev", "--from", "--generate-hashes", "--group"),
+    *(
+        "--index",
+        "--locked",
+        "--message",
+        "--no-ext-diff",
+        "--only-binary",
+        "--require-hashes",
+        "--universal",
+    ),
+    "--upgrade",
+}
+"""Options of git, pip, uv and pytest."""
+
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_relative_link_leads_to_a_file(page: Path) -> None:
@@ -21,19 +36,19 @@ def test_every_relative_link_leads_to_a_file(page: Path) -> None:
 
 
 def test_the_readme_leads_to_every_page() -> None:
-    assert {"docs/architecture.md", "CHANGELOG.md", "LICENSE"} <= set(links(README))
+    assert {path.relative_to(ROOT).as_posix() for path in PAGES} - {"README.md"} <= set(links(README))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_no_page_shows_an_option_that_no_command_has(page: Path) -> None:
     known = {"--help", "--version"}
-    for name in cli_main._COMMANDS:
+    for name in cli_main.COMMANDS:
         command = cli_main.agentrail.get_command(None, name)  # type: ignore[arg-type]
         assert command is not None
         known |= {option for parameter in command.params for option in parameter.opts}
     text = page.read_text(encoding="utf-8")
-    commands_of_others = {"--upgrade", "--cov"}
-    assert set(OPTIONS.findall(text)) <= known | commands_of_others
+    known |= OF_OTHERS
+    assert set(OPTIONS.findall(text)) <= known
 
 
 def test_the_changelog_starts_with_what_is_not_released_yet() -> None:

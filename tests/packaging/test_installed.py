@@ -13,7 +13,7 @@ import pytest
 
 from agentrail_runtime import __version__
 from tests.packaging.support import Distributions, Environment
-from tests.support import USER_FILES, git, snapshot
+from tests.support import USER_FILES, Run, git, snapshot
 
 pytestmark = pytest.mark.slow
 
@@ -107,6 +107,44 @@ def test_a_damaged_installation_writes_nothing_and_names_the_file(
     assert (done.code, done.json["error"]["type"]) == (6, "SourceError")
     assert done.json["error"]["paths"] == ["docs/templates/spec.md"]
     assert snapshot(repo, with_state=True, with_times=True) == before
+
+
+@pytest.mark.parametrize(
+    ("options", "env"),
+    [
+        (("-I",), {}),
+        (("-O",), {}),
+        (("-OO",), {}),
+        (("-W", "error"), {}),
+        (("-X", "utf8=0"), {"LANG": "C", "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0"}),
+    ],
+    ids=lambda value: " ".join(value),
+)
+def test_it_installs_and_verifies_however_python_is_started(
+    installed: Environment, tmp_path: Path, options: tuple[str, ...], env: dict[str, str]
+) -> None:
+    target = tmp_path / "target"
+    for command in ("install", "verify", "rollback"):
+        words = (*options, "-m", "agentrail_runtime", command, str(target), "--json")
+        done = installed.run("python", *words, cwd=tmp_path, env=env)
+        assert (done.code, done.err) == (0, ""), command
+    assert not (target / ".agentrail/receipt.json").exists()
+
+
+def test_it_works_from_a_directory_whose_name_has_spaces_and_japanese(
+    installed: Environment, repo: Path, tmp_path: Path
+) -> None:
+    packages = tmp_path / "共有 ライブラリ"
+    shutil.copytree(installed.site_packages, packages)
+
+    def agentrail(command: str) -> Run:
+        words = ("-m", "agentrail_runtime", command, repo, "--json")
+        return installed.run("python", *words, cwd=tmp_path, env={"PYTHONPATH": str(packages)})
+
+    done = agentrail("install")
+    assert (done.code, done.err) == (0, "")
+    assert done.json["source"]["location"] == str(packages / "agentrail_runtime" / "payload")
+    assert agentrail("verify").code == 0
 
 
 def test_isolated_mode_runs_the_installed_package(installed: Environment, tmp_path: Path) -> None:

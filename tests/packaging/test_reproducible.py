@@ -7,6 +7,7 @@ import csv
 import gzip
 import hashlib
 import io
+import json
 import os
 import stat
 import sys
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import archive
 import pytest
+import reproducible
 
 from agentrail_runtime import __version__
 from tests.packaging.support import Distributions, build, copy_tree, make_environment, run, succeed
@@ -268,3 +270,20 @@ def test_an_editable_install_runs_what_stands_in_the_tree(built: Distributions, 
     script = "import agentrail_runtime; print(agentrail_runtime.__file__)"
     done = environment.run("python", "-c", script, cwd=tmp_path)
     assert done.out.strip() == str(tree / "agentrail_runtime" / "__init__.py")
+
+
+@pytest.mark.parametrize("lost", [".config/.hidden/rules.json", "known-digests.json"])
+def test_a_wheel_without_a_file_of_the_payload_is_not_built(tmp_path: Path, lost: str) -> None:
+    index = {
+        "entries": [{"path": ".config/.hidden/rules.json"}],
+        "metadata": [{"path": "known-digests.json"}],
+    }
+    names = {".config/.hidden/rules.json", "known-digests.json"}
+    for name, left_out in (("whole.whl", set()), ("part.whl", {lost})):
+        with zipfile.ZipFile(tmp_path / name, "w") as file:
+            file.writestr("agentrail_runtime/payload/runtime.index.json", json.dumps(index))
+            for path in names - left_out:
+                file.writestr(f"agentrail_runtime/payload/{path}", b"x")
+    reproducible._hold_against_index(str(tmp_path / "whole.whl"))
+    with pytest.raises(ValueError, match=f"payload/{lost}\nhint: "):
+        reproducible._hold_against_index(str(tmp_path / "part.whl"))

@@ -17,7 +17,7 @@ from tests.scenario.story import (
     receipt,
     shipped_copy,
 )
-from tests.support import PAYLOAD, Node, make_bundle, make_repo, snapshot, write
+from tests.support import METADATA, PAYLOAD, Node, make_bundle, make_repo, snapshot, write
 
 SPEC, PLAN = "docs/templates/spec.md", "docs/templates/plan.md"
 
@@ -41,7 +41,8 @@ def older(tmp_path: Path) -> Path:
     """A ``dist/runtime`` as the older export made it: the shipped files, but no index."""
     root = shipped_copy(tmp_path / "older")
     (root / "runtime.index.json").unlink()
-    (root / "framework.runtime.manifest.yaml").unlink()
+    for name in METADATA:
+        (root / name).unlink()
     return root
 
 

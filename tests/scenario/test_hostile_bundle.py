@@ -27,7 +27,7 @@ from tests.crash.hostile import (
     without_privileges,
 )
 from tests.scenario.test_hostile_receipt import DAMAGED
-from tests.support import agentrail, install, make_bundle, make_repo, payload_bundle, snapshot
+from tests.support import install, make_bundle, make_repo, payload_bundle, snapshot
 
 SPEC = "docs/templates/spec.md"
 Change = Callable[[dict[str, Any]], object]
@@ -232,23 +232,37 @@ def test_a_bundle_that_may_not_be_read_is_refused(repo: Path, tmp_path: Path, pa
 # --- modes -----------------------------------------------------------------------------------------
 
 
-def test_modes_of_a_bundle_do_not_get_into_the_target(repo: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("tool", "page"), [(0o777, 0o666), (0o700, 0o600), (0o555, 0o444)])
+def test_the_umask_that_a_bundle_was_made_with_does_not_get_into_the_target(
+    repo: Path, tmp_path: Path, tool: int, page: int
+) -> None:
     bundle = make_bundle(tmp_path / "b", {"a.sh": "#!/bin/sh\n", "b.md": "b"}, executable=("a.sh",))
-    (bundle / "a.sh").chmod(0o6777)
-    (bundle / "b.md").chmod(0o4444)
+    (bundle / "a.sh").chmod(tool)
+    (bundle / "b.md").chmod(page)
     assert install(repo, bundle=bundle).code == 0
     modes = {name: oct(snapshot(repo)[name].mode) for name in ("a.sh", "b.md")}
     assert modes == {"a.sh": "0o755", "b.md": "0o644"}
 
 
-def test_a_bundle_that_lost_its_executable_bits_installs_as_the_index_says(
-    repo: Path, tmp_path: Path
+@pytest.mark.parametrize(
+    ("name", "mode"), [("a.sh", 0o644), ("a.sh", 0o6755), ("b.md", 0o755), ("b.md", 0o4644)]
+)
+def test_a_bundle_whose_permissions_were_changed_is_refused(
+    repo: Path, tmp_path: Path, name: str, mode: int
 ) -> None:
-    bundle = make_bundle(tmp_path / "b", {"a.sh": "#!/bin/sh\n"}, executable=("a.sh",))
-    (bundle / "a.sh").chmod(0o600)
+    bundle = make_bundle(tmp_path / "b", {"a.sh": "#!/bin/sh\n", "b.md": "b"}, executable=("a.sh",))
+    (bundle / name).chmod(mode)
+    with as_it_was(repo):
+        done = install(repo, bundle=bundle)
+    refused(done, 6, f"{name}: permissions altered")
+
+
+def test_a_file_system_that_keeps_no_modes_has_no_altered_ones(repo: Path, tmp_path: Path) -> None:
+    bundle = make_bundle(tmp_path / "b", {"a.sh": "#!/bin/sh\n", "b.md": "b"}, executable=("a.sh",))
+    for path in bundle.iterdir():
+        path.chmod(0o777)
     assert install(repo, bundle=bundle).code == 0
-    assert oct(snapshot(repo)["a.sh"].mode) == "0o755"
-    assert agentrail("verify", repo).code == 0
+    assert oct(snapshot(repo)["b.md"].mode) == "0o644"
 
 
 # --- a forged index --------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 import pytest
 
-from agentrail_runtime import export, git, source
+from agentrail_runtime import git, source
 from agentrail_runtime.cli import main as cli_main
 from agentrail_runtime.cli import output as cli_output
 from agentrail_runtime.cli import verify as cli_verify
@@ -22,6 +22,7 @@ from agentrail_runtime.entry import RelPath
 from agentrail_runtime.errors import SourceError
 from agentrail_runtime.merge import merge
 from agentrail_runtime.target import Target
+from agentrail_runtime.tree import Content, DirectoryTree
 from tests.support import PAYLOAD, agentrail, install, make_bundle, snapshot, write
 from tests.support import git as run_git
 
@@ -81,18 +82,6 @@ def test_task_records_behind_a_symlink_are_not_counted(repo: Path, tmp_path: Pat
     assert (done.code, "task record" in done.err) == (0, False)
 
 
-def test_a_bundle_without_a_profile_has_an_index() -> None:
-    text = 'schema_version: "1.1.0"\noutput_root: out\ninclude_paths: [a.md]\n'
-    index = export.build_index(
-        text,
-        {"a.md": b"a"},
-        runtime_version="1",
-        release_seq=1,
-        profile_schema_versions=("2.0.0",),
-    )
-    assert (index.task_root, [entry.path for entry in index.entries]) == (None, ["a.md"])
-
-
 def test_the_payload_is_read_where_an_importer_has_it_and_no_disk(
     monkeypatch: pytest.MonkeyPatch, repo: Path
 ) -> None:
@@ -108,7 +97,7 @@ def damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     root = tmp_path / "site/payload"
     shutil.copytree(PAYLOAD, root)
     write(root, {"MEMORY.md": "altered\n"})
-    monkeypatch.setattr(source, "package_tree", lambda: source.DirectoryTree(str(root)))
+    monkeypatch.setattr(source, "package_tree", lambda: DirectoryTree(str(root)))
     return root
 
 
@@ -136,14 +125,14 @@ def test_a_damaged_package_is_not_replaced_by_just_any_bundle(
 def test_a_bundle_whose_file_cannot_be_read_is_refused(
     repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read = source.DirectoryTree.read
+    read = DirectoryTree.fetch
 
-    def fail(tree: source.DirectoryTree, path: str) -> bytes:
+    def fail(tree: DirectoryTree, path: str) -> Content:
         if path == "MEMORY.md":
             raise OSError(5, "Input/output error")
         return read(tree, path)
 
-    monkeypatch.setattr(source.DirectoryTree, "read", fail)
+    monkeypatch.setattr(DirectoryTree, "fetch", fail)
     with pytest.raises(SourceError, match=r"MEMORY\.md: cannot be read: Input/output error"):
         source.open_package()
 

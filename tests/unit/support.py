@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from agentrail_runtime import PROFILE_SCHEMA_VERSIONS, planner, receipt
+from agentrail_runtime import planner, receipt
 from agentrail_runtime.decision import Decision, Policy, Rules, Side
 from agentrail_runtime.entry import (
     RECEIPT_PATH,
@@ -19,6 +19,7 @@ from agentrail_runtime.entry import (
 )
 from agentrail_runtime.planner import Plan
 from agentrail_runtime.receipt import Receipt, Record
+from agentrail_runtime.version import PROFILE_SCHEMA_VERSIONS
 
 HEX = "ab" * 32
 """A digest of nothing in particular."""

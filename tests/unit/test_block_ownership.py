@@ -160,12 +160,16 @@ def test_another_block_than_the_refused_one_is_a_conflict_again(current: bytes) 
     assert decided.action.action == "conflict"
 
 
-@pytest.mark.parametrize("current", [b"a\n", b"a", b"\na\r\n\r\n"])
-def test_the_framework_s_own_text_from_an_older_installer_is_not_doubled(current: bytes) -> None:
+@pytest.mark.parametrize(
+    ("current", "end"), [(b"a\n", b"\n"), (b"a", b"\n"), (b"\na\r\n\r\n", b"\r\n")]
+)
+def test_the_framework_s_own_text_from_an_older_installer_is_not_doubled_and_keeps_its_line_ends(
+    current: bytes, end: bytes
+) -> None:
     case = block(None, current, A)
     decided = ownership.decide(case.side, case.rules())
     assert told(decided) == ("update", "the framework's own text, now between markers")
-    assert written(decided) == text(A, b"", b"\n")
+    assert written(decided) == text(A, b"", b"\n").replace(b"\n", end)
 
 
 def test_an_empty_block_does_not_take_an_empty_file_for_its_own() -> None:

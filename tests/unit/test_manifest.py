@@ -70,7 +70,7 @@ def test_a_manifest_of_either_schema_still_loads(schema_version: str) -> None:
 
 def test_the_shipped_manifest_loads() -> None:
     read = manifest.load((PAYLOAD / "framework.runtime.manifest.yaml").read_text("utf-8"))
-    assert read.ownership("AGENTS.md") == "block"
+    assert read.classes()["AGENTS.md"] == "block"
 
 
 def test_lists_may_be_left_empty_or_out() -> None:
@@ -215,8 +215,12 @@ def test_files_come_sorted_by_lower_cased_path() -> None:
     ]
 
 
-def select(**values: Any) -> list[Selected]:
-    return manifest.select(make(**values), LISTING)
+def select(**values: Any) -> list[tuple[str, str, str]]:
+    return rows_of(manifest.select(make(**values), LISTING))
+
+
+def rows_of(selected: list[Selected]) -> list[tuple[str, str, str]]:
+    return [(row.source, row.destination, row.ownership) for row in selected]
 
 
 def test_a_seed_comes_from_its_source() -> None:
@@ -227,7 +231,7 @@ def test_a_seed_comes_from_its_source() -> None:
 @pytest.mark.parametrize("text", ["a=>b", "a => b", "a   =>   b", "a=> b"])
 def test_spaces_around_the_arrow_do_not_matter(text: str) -> None:
     rows = manifest.select(make(include_paths=[], seed_files=[text]), ["a"])
-    assert rows == [("a", "b", "seed")]
+    assert rows_of(rows) == [("a", "b", "seed")]
 
 
 def test_a_seed_replaces_an_include_on_the_same_destination() -> None:
@@ -249,6 +253,12 @@ def test_of_two_seeds_on_one_destination_the_last_wins() -> None:
         ({"seed_files": ["nothing => x"]}, r"yaml:\d+: nothing: no such file"),
         ({"seed_files": ["docs => x"]}, r"yaml:\d+: docs: no such file"),
         ({"seed_files": ["nothing => x", "README.md => x"]}, r"yaml:\d+: nothing: no such file"),
+        ({"block_files": ["AGENT.md"]}, r"yaml:\d+: AGENT.md: given a class, but not selected"),
+        ({"profile_files": ["docs/a.md/"]}, r"yaml:\d+: docs/a.md/: given a class, but not selected"),
+        (
+            {"block_files": ["AGENTS.md"], "exclude_globs": ["AGENTS.*"]},
+            r"yaml:\d+: AGENTS.md: given a class, but not selected",
+        ),
         ({"seed_files": ["README.md => agents.md"]}, "equal to AGENTS.md but for case"),
         ({"seed_files": ["README.md => AGENTS.md/x"]}, "lies under AGENTS.md, which is a file"),
     ],
@@ -272,6 +282,14 @@ def test_a_selection_that_cannot_be_made_is_refused(values: dict[str, Any], find
 def test_a_file_that_cannot_stand_on_every_system_does_not_ship(listing: list[str], said: str) -> None:
     with pytest.raises(ManifestError, match=said):
         manifest.select(make(include_paths=["docs"]), listing)
+
+
+def test_a_name_with_a_colon_does_not_hide_the_line() -> None:
+    with pytest.raises(ManifestError) as caught:
+        manifest.select(make(include_paths=["docs"]), ["docs/a: b", "docs/A: b"])
+    assert [line.split(" ")[0] for line in caught.value.message.splitlines()] == [
+        "framework.runtime.manifest.yaml:2:"
+    ] * 3
 
 
 def test_every_missing_file_is_told_at_once() -> None:
@@ -374,9 +392,199 @@ def test_every_file_has_the_class_that_the_manifest_gives_it() -> None:
         block_files=["AGENTS.md"],
         profile_files=["project.profile.yaml"],
     )
-    assert {row.destination: row.ownership for row in rows} == {
+    assert {destination: ownership for _, destination, ownership in rows} == {
         "AGENTS.md": "block",
         "MEMORY.md": "seed",
         "docs/a.md": "managed",
         "project.profile.yaml": "profile",
     }
+
+
+def test_schema_1_0_0_knows_the_profile_by_its_name() -> None:
+    read = make(
+        "1.0.0",
+        include_paths=["AGENTS.md", "project.profile.yaml", "docs/a.md"],
+        seed_files=["seeds/memory.md => MEMORY.md"],
+    )
+    assert rows_of(manifest.select(read, LISTING)) == [
+        ("AGENTS.md", "AGENTS.md", "managed"),
+        ("docs/a.md", "docs/a.md", "managed"),
+        ("seeds/memory.md", "MEMORY.md", "seed"),
+        ("project.profile.yaml", "project.profile.yaml", "profile"),
+    ]
+
+
+def test_a_seed_is_a_profile_where_schema_1_0_0_puts_it_at_the_name_of_one() -> None:
+    read = make("1.0.0", include_paths=[], seed_files=["seeds/memory.md => project.profile.yaml"])
+    assert rows_of(manifest.select(read, LISTING)) == [
+        ("seeds/memory.md", "project.profile.yaml", "profile")
+    ]
+
+
+def test_schema_1_1_0_gives_no_file_a_class_that_it_does_not_name() -> None:
+    assert make(include_paths=["project.profile.yaml"]).classes() == {}
+
+
+def test_the_source_of_every_seed_is_told() -> None:
+    assert make(seed_files=["a => b", "c=>d"]).seed_sources() == ["a", "c"]
+
+
+def test_every_file_knows_the_line_that_selects_it() -> None:
+    text = (
+        f"{HEAD}include_paths:\n  - docs/a.md\n  - docs\n  - README.md\n"
+        "seed_files:\n  - seeds/memory.md => README.md\n"
+    )
+    rows = manifest.select(
+        manifest.load(text), ["README.md", "docs/a.md", "docs/b.md", "seeds/memory.md"]
+    )
+    assert {row.destination: row.line for row in rows} == {
+        "docs/a.md": 5,
+        "docs/b.md": 5,
+        "README.md": 8,
+    }
+
+
+LINED = f"""{HEAD}include_paths:
+  - docs
+  - README.md
+seed_files:
+  - seeds/memory.md => MEMORY.md
+"""
+
+
+@pytest.mark.parametrize(
+    ("listing", "finding"),
+    [
+        (["README.md", "seeds/memory.md"], "4: docs: no such file or directory"),
+        (["docs/a", "seeds/memory.md"], "5: README.md: no such file or directory"),
+        (["docs/a", "README.md"], "7: seeds/memory.md: no such file"),
+        (
+            ["docs/a", "docs/A", "README.md", "seeds/memory.md"],
+            "4: docs/a: equal to docs/A but for case or Unicode form",
+        ),
+        (
+            ["docs/a/b", "docs/A", "README.md", "seeds/memory.md"],
+            "4: docs/a/b: lies under docs/A, which is a file",
+        ),
+        (
+            ["docs/x/../b", "README.md", "seeds/memory.md"],
+            "4: docs/x/../b: '..' is not allowed as a path component",
+        ),
+        (
+            ["docs/sub/nul", "README.md", "seeds/memory.md"],
+            "4: docs/sub/nul: 'nul' is a reserved name on Windows",
+        ),
+        (
+            ["docs/\udcff", "README.md", "seeds/memory.md"],
+            "4: docs/\\udcff: not valid Unicode",
+        ),
+    ],
+)
+def test_what_cannot_be_selected_is_told_with_the_line_of_the_manifest(
+    listing: list[str], finding: str
+) -> None:
+    with pytest.raises(ManifestError) as caught:
+        manifest.select(manifest.load(LINED), listing)
+    assert caught.value.message == f"framework.runtime.manifest.yaml:{finding}"
+
+
+def test_a_seed_that_collides_is_told_with_its_own_line() -> None:
+    text = LINED.replace("MEMORY.md", "readme.MD")
+    with pytest.raises(ManifestError) as caught:
+        manifest.select(manifest.load(text), ["docs/a", "README.md", "seeds/memory.md"])
+    (line,) = caught.value.message.splitlines()
+    assert line.startswith("framework.runtime.manifest.yaml:7: readme.MD: equal to README.md")
+
+
+def test_a_key_that_stands_twice_does_not_drop_what_the_first_one_lists() -> None:
+    text = f"{HEAD}include_paths: [a]\nseed_files: [b => c]\ninclude_paths: [d]\n"
+    assert refusal(text) == ["framework.runtime.manifest.yaml:5: include_paths stands twice"]
+
+
+@pytest.mark.parametrize(
+    ("path", "is_selected"),
+    [
+        ("docs/out", True),
+        ("docs", True),
+        ("docs/old/out", False),
+        ("documents/out", False),
+        ("dist/runtime", False),
+        ("README.md", True),
+    ],
+)
+def test_a_place_that_would_ship_is_known_before_it_is_filled(path: str, is_selected: bool) -> None:
+    read = make(include_paths=["docs/", "README.md"], exclude_paths=["docs/old"])
+    assert read.would_select(path) is is_selected
+
+
+class TestTheManifestOfABundle:
+    """What travels with the files selects them again, so that an export of an export is that export."""
+
+    SAME = f"""# ours
+{HEAD}include_paths:
+  - docs
+  - project.profile.yaml
+seed_files:
+  - docs/seed.md => docs/seed.md
+block_files:
+  - docs/block.md
+profile_files: [project.profile.yaml]
+exclude_globs:
+  - '**/*.tmp'
+"""
+    FILES = ["docs/a", "docs/block.md", "docs/seed.md", "docs/x.tmp", "project.profile.yaml"]
+
+    def of(self, text: str, files: list[str]) -> tuple[str, list[Selected]]:
+        selected = manifest.select(manifest.load(text), files)
+        return manifest.of_bundle(text, selected), selected
+
+    def test_it_is_the_very_text_where_that_selects_the_same(self) -> None:
+        assert self.of(self.SAME, self.FILES)[0] == self.SAME
+
+    @pytest.mark.parametrize(
+        ("old", "new"),
+        [
+            ("docs/seed.md => docs/seed.md", "seeds/it's => docs/seed.md"),
+            ("docs/seed.md => docs/seed.md", "seeds/it's => x.tmp"),
+            ("  - project.profile.yaml\n", "  - project.profile.yaml\n  - scratch.tmp\n"),
+        ],
+    )
+    def test_it_selects_the_same_files_with_the_same_classes(self, old: str, new: str) -> None:
+        text = self.SAME.replace(old, new)
+        made, selected = self.of(text, [*self.FILES, "seeds/it's", "scratch.tmp"])
+        again = manifest.select(manifest.load(made), [row.destination for row in selected])
+        assert [row[1:3] for row in again] == [row[1:3] for row in selected]
+        assert self.of(made, [row.destination for row in selected])[0] == made
+
+    def test_it_is_written_down_where_a_seed_has_another_name_in_the_repository(self) -> None:
+        text = self.SAME.replace("docs/seed.md => docs/seed.md", "seeds/it's => docs/it's.md")
+        assert self.of(text, [*self.FILES, "seeds/it's"])[0] == (
+            "# What this bundle holds; written by the export.\n"
+            'schema_version: "1.1.0"\n'
+            "output_root: 'dist/runtime'\n"
+            "include_paths:\n"
+            "  - 'docs'\n"
+            "  - 'project.profile.yaml'\n"
+            "seed_files:\n"
+            "  - 'docs/it''s.md => docs/it''s.md'\n"
+            "block_files:\n"
+            "  - 'docs/block.md'\n"
+            "profile_files:\n"
+            "  - 'project.profile.yaml'\n"
+        )
+
+    def test_schema_1_0_0_keeps_its_profile(self) -> None:
+        text = (
+            "schema_version: 1.0.0\noutput_root: out\ninclude_paths: [project.profile.yaml]\n"
+            "seed_files: ['s => MEMORY.md']\n"
+        )
+        made, _ = self.of(text, ["project.profile.yaml", "s"])
+        assert manifest.load(made).classes() == {
+            "MEMORY.md": "seed",
+            "project.profile.yaml": "profile",
+        }
+
+    def test_nothing_selected_is_a_manifest_that_still_loads(self) -> None:
+        text = f"{HEAD}include_paths: [a]\nexclude_paths: [a]\n"
+        made, _ = self.of(text, ["a"])
+        assert manifest.load(made).include_paths == ()

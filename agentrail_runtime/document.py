@@ -36,7 +36,7 @@ def _text(value: Any, line: str, quote: Callable[[str], str]) -> str:
     The encoder of the standard library is five times slower where it indents.
     """
     kind = type(value)
-    if kind is str:
+    if isinstance(value, str):
         return quote(value)
     if kind is int:
         return str(value)
@@ -49,8 +49,6 @@ def _text(value: Any, line: str, quote: Callable[[str], str]) -> str:
     if kind in (list, tuple) and value:
         inner = line + "  "
         return f"[{inner}{f',{inner}'.join([_text(item, inner, quote) for item in value])}{line}]"
-    if isinstance(value, str):
-        return quote(value)
     return json.dumps(value)
 
 

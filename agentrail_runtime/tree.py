@@ -66,13 +66,12 @@ class DirectoryTree:
                 continue
             for row in rows:
                 path = prefix + row.name
-                if row.is_symlink():
-                    yield path, "is a symlink"
+                if row.is_file(follow_symlinks=False):
+                    yield path, ""
                 elif row.is_dir(follow_symlinks=False):
                     todo.append((path + "/", row.path))
                 else:
-                    is_plain = row.is_file(follow_symlinks=False)
-                    yield path, "" if is_plain else "is a special file"
+                    yield path, "is a symlink" if row.is_symlink() else "is a special file"
 
 
 class _Place(Protocol):

@@ -101,7 +101,7 @@ def items(bundle: Iterable[Item], made: Application, *, version: str) -> list[It
         made: the application.
         version: that of the bundle.
     """
-    but = f"; without {' and '.join(made.lacks)}" if made.lacks else ""
+    but = f" (not in it: {'; '.join(made.lacks)})" if made.lacks else ""
     rows = [
         *(row._replace(path=RelPath(f"{RUNTIME}/{row.path}")) for row in bundle),
         item(APPLICATION, made.data, executable=True),

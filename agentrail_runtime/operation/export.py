@@ -276,7 +276,7 @@ class _Run:
                 paths=[self.output],
                 hint="mend the cause, then run the command again",
             ) from error
-        return [f"{path}: not of an export; kept in {aside}/{path}" for path in foreign]
+        return [f"{path}: not what an export wrote; kept in {aside}/{path}" for path in foreign]
 
 
 def _version(text: str) -> str:

@@ -202,7 +202,12 @@ def _judge(bundle: Bundle, options: Options) -> tuple[Signature, str]:
     from agentrail_runtime import signing  # only what is signed has to be checked
 
     trust = signing.Trust(options.allowed_signers, options.revoked_keys)
-    verdict = signing.check(bundle.data, bundle.signature, trust)
+    try:
+        verdict = signing.check(bundle.data, bundle.signature, trust)
+    except signing.SignatureError as error:
+        if error.message.startswith(SIGNATURE_NAME):
+            error.message = f"{bundle.location}: {error.message}"
+        raise
     if verdict.status == "valid":
         return "valid", verdict.reason
     if verdict.status == "unknown-signer" and options.allowed_signers is not None:

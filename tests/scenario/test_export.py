@@ -523,7 +523,7 @@ class TestSomebodysOwn:
         assert {name: data.decode() for name, data in files(aside).items()} == mine
         assert modes(aside)["tools/mine.sh"] == 0o755
         for name in mine:
-            assert f"note: {name}: not of an export; kept in {aside}/{name}\n" in run.err
+            assert f"note: {name}: not what an export wrote; kept in {aside}/{name}\n" in run.err
         assert set(files(out)) == EXPORTED | BESIDE
         write(out, {"mine.txt": "again\n"})
         done(export(fw))

@@ -252,8 +252,8 @@ def test_what_are_no_sums_tells_of_no_file(data: bytes) -> None:
     ("lacks", "said"),
     [
         ((), "newer and nothing else. Check"),
-        (("a, for b",), "newer and nothing else; without a, for b. Check"),
-        (("a, for b", "c, for d"), "newer and nothing else; without a, for b and c, for d. Check"),
+        (("a, for b",), "newer and nothing else (not in it: a, for b). Check"),
+        (("a, for b", "c, for d"), "newer and nothing else (not in it: a, for b; c, for d). Check"),
     ],
 )
 def test_the_readme_says_what_to_type_and_what_is_missing(lacks: tuple[str, ...], said: str) -> None:

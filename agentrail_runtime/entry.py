@@ -22,6 +22,7 @@ OWNERSHIPS: Final[tuple[Ownership, ...]] = get_args(Ownership)
 INDEX_NAME: Final = "runtime.index.json"
 SIGNATURE_NAME: Final = "runtime.index.json.sig"
 MANIFEST_NAME: Final = "framework.runtime.manifest.yaml"
+POLICY_NAME: Final = "distribution.yaml"
 PROFILE_PATH: Final = RelPath("project.profile.yaml")
 FORMER_TASK_ROOT: Final = RelPath("work")
 """Where task records are when the profile does not say it."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import io
 import signal
 import sys
@@ -12,6 +11,7 @@ from typing import Any, Final
 
 import click
 
+from agentrail_runtime.cli.group import LazyGroup
 from agentrail_runtime.cli.output import Output, wants_json, wants_traceback
 from agentrail_runtime.errors import AgentRailError, UsageError
 from agentrail_runtime.version import __version__
@@ -24,6 +24,9 @@ COMMANDS: Final = {
     "export": "Build or check a bundle of the files, for the copy route.",
     "rollback": "Undo the last (or named) transaction exactly.",
     "uninstall": "Remove what was installed and not edited.",
+    "release": "Publish, promote, withdraw and judge releases, stage by stage.",
+    "migration": "Lead the way from the copy route to the package, phase by phase.",
+    "profile-upgrade": "Bring project.profile.yaml of schema 1.x to 2.0.0.",
     "check": "Check all that applies to the repository: profile, docs index, records.",
     "new-task": "Begin a task: a record from the templates, and its backlog entry.",
     "tasks": "List the tasks in backlog order, with what blocks each.",
@@ -40,29 +43,9 @@ _INTERRUPTED: Final = 130
 _TERMINATED: Final = 143
 
 
-class _LazyGroup(click.Group):
-    """A group that imports a command only when it is run; the list of them costs no import."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        del ctx
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        del ctx
-        if cmd_name not in COMMANDS:
-            return None
-        module = importlib.import_module(f"agentrail_runtime.cli.{cmd_name.replace('-', '_')}")
-        command: click.Command = module.command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        del ctx
-        with formatter.section("Commands"):
-            formatter.write_dl([*COMMANDS.items()])
-
-
 @click.group(
-    cls=_LazyGroup,
+    cls=LazyGroup,
+    commands=COMMANDS,
     epilog="Example: agentrail status path/to/repo\n\n"
     "The way in: agentrail-install path/to/repo (the same as agentrail install).",
 )

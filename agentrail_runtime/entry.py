@@ -23,6 +23,7 @@ INDEX_NAME: Final = "runtime.index.json"
 SIGNATURE_NAME: Final = "runtime.index.json.sig"
 MANIFEST_NAME: Final = "framework.runtime.manifest.yaml"
 POLICY_NAME: Final = "distribution.yaml"
+LAST_PHASE: Final = 4  # of the migration: the copy route is removed
 PROFILE_PATH: Final = RelPath("project.profile.yaml")
 FORMER_TASK_ROOT: Final = RelPath("work")
 """Where task records are when the profile does not say it."""
@@ -229,7 +230,8 @@ class Index(NamedTuple):
     """What a bundle holds: the content of ``runtime.index.json``.
 
     `metadata` lists files that travel with the bundle and are checked, but are not installed.
-    `task_root` is what the profile among the entries says, None where the index does not tell.
+    `task_root` is what the profile among the entries says, `phase` and `default_source` are what the
+    distribution policy says, each None where the index does not tell.
     """
 
     runtime_version: str
@@ -240,14 +242,16 @@ class Index(NamedTuple):
     task_root: str | None = None
     schema_version: str = "1.0"
     extra: Json = {}
+    phase: int | None = None
+    default_source: Literal["package", "copy"] | None = None
 
     def dump(self) -> bytes:
         """Return the canonical bytes, whose SHA-256 is the digest of the bundle."""
-        said = {} if self.task_root is None else {"task_root": self.task_root}
+        told = {key: getattr(self, key) for key in ("task_root", "phase", "default_source")}
         return document.dump(
             {
                 **self.extra,
-                **said,
+                **{key: value for key, value in told.items() if value is not None},
                 "schema_version": self.schema_version,
                 "runtime_version": self.runtime_version,
                 "release_seq": self.release_seq,
@@ -273,6 +277,8 @@ _INDEX_KEYS = {
     "entries",
     "metadata",
     "task_root",
+    "phase",
+    "default_source",
 }
 _ENTRY_KEYS = {"path", "ownership", "sha256", "size", "executable"}
 
@@ -303,6 +309,9 @@ def load_index(data: bytes) -> Index:
     versions = document.field(value, "profile_schema_versions", list, default=["2.0.0"])
     if not all(isinstance(version, str) and _NUMBERS.fullmatch(version) for version in versions):
         raise DocumentError("profile_schema_versions: expected versions, as 2.0.0")
+    default_source = document.field(value, "default_source", str, default=None)
+    if default_source not in (None, "package", "copy"):
+        raise DocumentError(f"default_source: expected package|copy, got {default_source!r}")
     return Index(
         schema_version=schema,
         runtime_version=document.field(value, "runtime_version", str),
@@ -312,6 +321,8 @@ def load_index(data: bytes) -> Index:
         metadata=metadata,
         task_root=document.field(value, "task_root", str, default=None),
         extra=document.rest(value, _INDEX_KEYS),
+        phase=document.field(value, "phase", int, default=None),
+        default_source=default_source,
     )
 
 

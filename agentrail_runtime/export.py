@@ -6,13 +6,14 @@ import errno
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from agentrail_runtime import child, framework, known, manifest
 from agentrail_runtime.document import DocumentError
 from agentrail_runtime.entry import (
     INDEX_NAME,
     MANIFEST_NAME,
+    POLICY_NAME,
     Entry,
     Index,
     IndexSchemaError,
@@ -90,10 +91,13 @@ def make(repository: Framework, base: Index, digests: Known, *, keeps_bytes: boo
         content = contents[row.source]
         items.append(Item(row.destination, found.sha256, content, executable=is_executable))
     metadata = _metadata(repository, digests, entries)
+    phase, default_source = _distribution(repository, metadata)
     index = base._replace(
         entries=tuple(sorted(entries, key=lambda entry: entry.path)),
         metadata=tuple(_described(path, data) for path, data in metadata.items()),
         task_root=_task_root(repository, contents, base.profile_schema_versions),
+        phase=phase,
+        default_source=default_source,
     )
     _check(repository, contents, index.metadata)
     items += [item(path, text) for path, text in metadata.items()]
@@ -152,14 +156,44 @@ def _read_again(tree: Tree, path: str, digest: str) -> bytes:
 
 
 def _metadata(repository: Framework, digests: Known, entries: Iterable[Entry]) -> dict[RelPath, bytes]:
-    """Return the files that travel with the bundle and are not installed."""
+    """Return the files that travel with the bundle and are not installed.
+
+    Raises:
+        ManifestError: the distribution policy is there and cannot be read.
+    """
     text = manifest.of_bundle(repository.text, repository.selected)
     files = {
         RelPath(MANIFEST_NAME): text.encode(),
         RelPath(KNOWN_NAME): known.without_current(digests, entries).dump(),
     }
+    try:
+        files[RelPath(POLICY_NAME)] = repository.tree.fetch(POLICY_NAME).data
+    except FileNotFoundError:
+        pass  # not every framework has one
+    except OSError as error:
+        raise ManifestError(
+            f"{repository.tree.root}/{POLICY_NAME}: cannot be read: {error.strerror}",
+            paths=[POLICY_NAME],
+            hint="put a plain file there, or none",
+        ) from None
     delivered = {entry.path for entry in entries}
     return {path: data for path, data in files.items() if path not in delivered}
+
+
+def _distribution(
+    repository: Framework, metadata: Mapping[RelPath, bytes]
+) -> tuple[int | None, Literal["package", "copy"] | None]:
+    """Return the phase and the default route, so that an install need not parse the policy.
+
+    Raises:
+        PolicyError: the policy is not valid.
+    """
+    if POLICY_NAME not in metadata:
+        return None, None
+    from agentrail_runtime.release import policy  # takes time to import
+
+    found = policy.load(metadata[RelPath(POLICY_NAME)], f"{repository.tree.root}/{POLICY_NAME}")
+    return found.phase, found.default_source
 
 
 def _described(path: RelPath, data: bytes) -> Entry:

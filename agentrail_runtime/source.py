@@ -19,6 +19,7 @@ from agentrail_runtime.document import DocumentError
 from agentrail_runtime.entry import (
     INDEX_NAME,
     MANIFEST_NAME,
+    POLICY_NAME,
     SIGNATURE_NAME,
     Entry,
     Index,
@@ -292,7 +293,7 @@ def _open_unindexed(tree: DirectoryTree, location: str) -> Bundle:
     classes = manifest.load(package_tree().fetch(MANIFEST_NAME).data.decode()).classes()
     findings, entries = [], []
     for path, problem in present:
-        if path in (MANIFEST_NAME, KNOWN_NAME):
+        if path in (MANIFEST_NAME, KNOWN_NAME, POLICY_NAME):
             continue  # they travel with a bundle and are not installed
         try:
             if problem:

@@ -16,11 +16,20 @@ from typing import Any, NamedTuple
 import click
 
 from agentrail_runtime.cli import main as cli_main
-from agentrail_runtime.entry import INDEX_NAME, MANIFEST_NAME, Entry, Index, Ownership, RelPath, sha256
+from agentrail_runtime.entry import (
+    INDEX_NAME,
+    MANIFEST_NAME,
+    POLICY_NAME,
+    Entry,
+    Index,
+    Ownership,
+    RelPath,
+    sha256,
+)
 from agentrail_runtime.known import KNOWN_NAME
 from agentrail_runtime.version import PROFILE_SCHEMA_VERSIONS
 
-METADATA = (MANIFEST_NAME, KNOWN_NAME)
+METADATA = (MANIFEST_NAME, KNOWN_NAME, POLICY_NAME)
 """The files of the payload that its index lists and that are not installed."""
 
 PAYLOAD = Path(cli_main.__file__).resolve().parent.parent / "payload"

@@ -7,7 +7,8 @@ from typing import Any
 import click
 
 from agentrail_runtime.cli.output import Output, Progress, options
-from agentrail_runtime.operation.install import Options, conflict, install, plan
+from agentrail_runtime.operation.install import Options, conflict, plan
+from agentrail_runtime.operation.recorded import install
 from agentrail_runtime.session import DEFAULT_TIMEOUT
 
 _EPILOG = """\b

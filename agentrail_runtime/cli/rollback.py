@@ -7,7 +7,8 @@ import click
 from agentrail_runtime import report
 from agentrail_runtime.cli.install import lock_option
 from agentrail_runtime.cli.output import Output, options
-from agentrail_runtime.operation.rollback import rollback, transactions
+from agentrail_runtime.operation.recorded import rollback
+from agentrail_runtime.operation.rollback import transactions
 
 _EPILOG = """\b
 Examples:

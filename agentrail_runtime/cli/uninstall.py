@@ -6,7 +6,7 @@ import click
 
 from agentrail_runtime.cli.install import lock_option
 from agentrail_runtime.cli.output import Output, options
-from agentrail_runtime.operation.uninstall import uninstall
+from agentrail_runtime.operation.recorded import uninstall
 
 
 @click.command("uninstall", epilog="Example: agentrail uninstall path/to/repo")

@@ -8,7 +8,7 @@ from contextlib import suppress
 from datetime import datetime, timezone
 from typing import Final, Literal, NamedTuple
 
-from agentrail_runtime import planner, transaction
+from agentrail_runtime import planner, route, transaction
 from agentrail_runtime import source as source_
 from agentrail_runtime.decision import Policy, Rules
 from agentrail_runtime.entry import (
@@ -33,6 +33,7 @@ from agentrail_runtime.receipt import Receipt
 from agentrail_runtime.session import DEFAULT_TIMEOUT, Session, TargetTexts, opened
 from agentrail_runtime.source import Bundle, Signature
 from agentrail_runtime.transaction import Order, Progress
+from agentrail_runtime.version import __version__
 
 _SIGNATURE_HINTS: Final = {
     "absent": "install a signed bundle, or leave out --require-signature",
@@ -79,9 +80,8 @@ def plan(target: str, options: Options) -> Outcome:
     Raises:
         AgentRailError: as `install`, but that conflicts are told by the outcome.
     """
-    bundle, origin = _open_source(options)
     with opened(target, timeout=options.lock_timeout) as session:
-        return _Run(session, options, bundle, origin).outcome("plan")
+        return _Run(session, options, *_open_source(session, options)).outcome("plan")
 
 
 def install(target: str, options: Options) -> Outcome:
@@ -94,8 +94,8 @@ def install(target: str, options: Options) -> Outcome:
         TargetError: the target is unsafe, locked or cannot be written; it is as it was.
         RecoveryError: an undo could not finish; journal and stash are there and are named.
     """
-    bundle, origin = _open_source(options)
     with opened(target, timeout=options.lock_timeout) as session:
+        bundle, origin = _open_source(session, options)
         run = _Run(session, options, bundle, origin)
         outcome = run.outcome("install")
         if outcome.result != "planned" and session.is_steady():
@@ -164,14 +164,16 @@ def new_token() -> str:
     return os.urandom(3).hex()
 
 
-def _open_source(options: Options) -> tuple[Bundle, Origin]:
+def _open_source(session: Session, options: Options) -> tuple[Bundle, Origin]:
     reasons: dict[str, str] = {}
 
     def judge(bundle: Bundle) -> Signature:
         signature, reasons[bundle.location] = _judge(bundle, options)
         return signature
 
-    bundle, signature, fallback_reason = source_.choose(options.source, options.runtime_dir, judge)
+    bundle, signature, fallback_reason = route.choose(
+        options.source, options.runtime_dir, session.target, judge
+    )
     if options.require_signature and signature != "valid":
         raise SourceError(
             f"{bundle.location}: not accepted: --require-signature "
@@ -321,8 +323,10 @@ class _Run:
         notices = [*self._session.notices]
         if self._origin.fallback_reason:
             notices.append(f"installed by the copy route: {self._origin.fallback_reason}")
+        told = [self._deprecation()] if self._options.source == "copy" and self.plan.changes else []
         if self._origin.integrity == "unverified":
-            notices.append(f"{self._bundle.location}: has no index, so its files are unverified")
+            told.insert(0, f"{self._bundle.location}: has no index, so its files are unverified")
+        notices += filter(None, ["; ".join(filter(None, told))])
         old = self.plan.previous_task_root
         if old and old != self.plan.task_root and (count := self._count_records(old)):
             notices.append(
@@ -330,6 +334,13 @@ class _Run:
                 f"move: git mv {old}/*__* {self.plan.task_root}/"
             )
         return notices
+
+    def _deprecation(self) -> str | None:
+        """Return the notice of the end of the copy route."""
+        version = self._bundle.index.runtime_version
+        is_told = version != source_.UNINDEXED_VERSION
+        today = datetime.now(timezone.utc).date()
+        return route.deprecation_notice(version if is_told else __version__, today)
 
     def _count_records(self, task_root: str) -> int:
         with suppress(TargetError, OSError):

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final, Literal, NamedTuple, TypeAlias
 from urllib.parse import urlsplit
 
-import yaml
-from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from yaml.nodes import Node, ScalarNode, SequenceNode
 
-from agentrail_runtime.entry import POLICY_NAME
-from agentrail_runtime.errors import AgentRailError
+from agentrail_runtime.entry import LAST_PHASE, POLICY_NAME
+from agentrail_runtime.release.reader import PolicyError as PolicyError
+from agentrail_runtime.release.reader import Reader, compose, decode, is_null, quoted
 
 Route: TypeAlias = Literal["package", "copy"]
 Stage: TypeAlias = Literal["internal", "pilot", "general"]
@@ -37,15 +37,10 @@ PHASES: Final = (
 DUTIES: Final = ("signing", "publishing", "access")
 """What needs an owner and a backup."""
 
-_MAX_BYTES: Final = 1_000_000
-_MAX_LEVELS: Final = 20
-_SCHEMA: Final = re.compile(r"1\.[0-9]{1,9}(?:\.[0-9]{1,9})*")
-_VERSION: Final = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9}){0,3}(?:(?:a|b|rc)[0-9]{1,9})?")
-_MOMENT: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z")
-
-
-class PolicyError(AgentRailError):
-    """The policy is not what its schema says; each line of the message has its place."""
+SCHEMA: Final = re.compile(r"1\.[0-9]{1,9}(?:\.[0-9]{1,9})*")
+"""The schema versions that are read."""
+MOMENT: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z")
+"""UTC, RFC 3339, to the second."""
 
 
 class Duty(NamedTuple):
@@ -140,7 +135,7 @@ class Policy(NamedTuple):
     @property
     def default_source(self) -> Route:
         """The route that an install takes when the user names none."""
-        if self.suspension is not None and self.phase < len(PHASES) - 1:
+        if self.suspension is not None and self.phase < LAST_PHASE:
             return "copy"
         return self.default_sources[self.phase]
 
@@ -155,16 +150,16 @@ def load(data: bytes, name: str = POLICY_NAME) -> Policy:
     Raises:
         PolicyError: it is not a policy of schema 1.x; every finding, with its line.
     """
-    text = _decode(data, name)
-    root = _compose(text, name)
+    text = decode(data, name)
+    root = compose(text, name)
     findings: list[str] = []
-    reader = _Reader(name, findings)
+    reader = Reader(name, findings)
     fields = reader.mapping(root, "", _KEYS)
-    schema = reader.match(fields.get("schema_version"), "schema_version", _SCHEMA, "1.0")
+    schema = reader.match(fields.get("schema_version"), "schema_version", SCHEMA, "1.0")
     policy = Policy(
         text=text,
         schema_version=schema,
-        phase=reader.whole(fields.get("phase"), "phase", 0, len(PHASES) - 1),
+        phase=reader.whole(fields.get("phase"), "phase", 0, LAST_PHASE),
         default_sources=_default_sources(reader, fields.get("default_sources")),
         duties=_duties(reader, fields.get("owners")),
         channels=_channels(reader, fields.get("channels")),
@@ -193,23 +188,16 @@ def with_suspension(policy: Policy, suspension: Suspension | None) -> bytes:
     """Return the bytes of `policy`, suspended or no longer suspended."""
     if suspension is None:
         return _spliced(policy, "suspended", "null")
-    reason = _quoted(suspension.reason)
+    reason = quoted(suspension.reason)
     return _spliced(policy, "suspended", f'{{since: "{suspension.since}", reason: {reason}}}')
 
 
 def _spliced(policy: Policy, key: str, value: str) -> bytes:
-    root = _compose(policy.text, POLICY_NAME)
+    root = compose(policy.text, POLICY_NAME)
     node = next(item for name, item in root.value if name.value == key)
     start, stop = node.start_mark.index, node.end_mark.index
     value = value if policy.text[start - 1 : start].isspace() else f" {value}"
     return (policy.text[:start] + value + policy.text[stop:]).encode()
-
-
-def _quoted(text: str) -> str:
-    """Return `text` as a YAML scalar in double quotes, on one line."""
-    import json  # whose strings are YAML's, too
-
-    return json.dumps(" ".join(text.split()))
 
 
 _KEYS: Final = {
@@ -230,146 +218,7 @@ _KEYS: Final = {
 """The keys at the top, all of them required."""
 
 
-def _decode(data: bytes, name: str) -> str:
-    try:
-        if len(data) <= _MAX_BYTES:
-            return data.decode("utf-8-sig")
-        problem = f"too large (expected at most {_MAX_BYTES} bytes, got {len(data)})"
-    except UnicodeDecodeError as error:
-        problem = f"not UTF-8 (byte {error.start})"
-    raise PolicyError(f"{name}: {problem}", paths=[name], hint=f"restore {name}")
-
-
-def _compose(text: str, name: str) -> MappingNode:
-    problem = "expected a mapping at the top level"
-    try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        if isinstance(root, MappingNode):
-            _refuse_deep(root, name)
-            return root
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        problem = f"{mark.line + 1}: " if mark else ""
-        problem = f"{problem}not valid YAML: {error.problem}"
-    except (yaml.YAMLError, RecursionError, ValueError, OverflowError) as error:
-        problem = f"not valid YAML: {error}"
-    raise PolicyError(f"{name}: {problem}", paths=[name], hint=f"mend {name}")
-
-
-def _refuse_deep(root: Node, name: str) -> None:
-    """Refuse aliases: a value that stands in several places cannot be edited in one.
-
-    Raises:
-        PolicyError: there are some.
-    """
-    seen: set[int] = set()
-    todo = [root]
-    while todo:
-        node = todo.pop()
-        if id(node) in seen:
-            line = node.start_mark.line + 1
-            raise PolicyError(f"{name}:{line}: has an alias (expected none)", paths=[name])
-        seen.add(id(node))
-        if isinstance(node, MappingNode):
-            todo += [item for pair in node.value for item in pair]
-        elif isinstance(node, SequenceNode):
-            todo += node.value
-
-
-class _Reader:
-    """Takes values from nodes; what is wrong is added to `findings`, with its line."""
-
-    def __init__(self, name: str, findings: list[str]) -> None:
-        self._name = name
-        self._findings = findings
-
-    def wrong(self, node: Node | None, place: str, what: str) -> None:
-        """Note that the value at `place` is wrong."""
-        line = f":{node.start_mark.line + 1}" if node is not None else ""
-        self._findings.append(f"{self._name}{line}: {place}: {what}" if place else what)
-
-    def mapping(self, node: Node | None, place: str, keys: Mapping[str, bool]) -> dict[str, Node]:
-        """Return the values of a mapping with just `keys`; those marked true are required."""
-        if not isinstance(node, MappingNode):
-            self.wrong(node, place or "policy", "expected a mapping")
-            return {}
-        prefix = f"{place}." if place else ""
-        found: dict[str, Node] = {}
-        for key, value in node.value:
-            name = key.value if isinstance(key, ScalarNode) else "a collection"
-            if name not in keys:
-                self.wrong(key, prefix + name[:80], "unknown key")
-            elif name in found:
-                self.wrong(key, prefix + name, "stands twice")
-            found[name] = value
-        for name, is_required in keys.items():
-            if is_required and name not in found:
-                self.wrong(node, prefix + name, "missing")
-        return found
-
-    def texts(self, node: Node | None, place: str) -> tuple[str, ...]:
-        """Return the items of a list of texts."""
-        if not isinstance(node, SequenceNode):
-            if node is not None:
-                self.wrong(node, place, "expected a list")
-            return ()
-        found = (self.text(item, f"{place}[{n}]") for n, item in enumerate(node.value))
-        return tuple(text for text in found if text is not None)
-
-    def text(self, node: Node | None, place: str) -> str | None:
-        """Return a text of one line, None where it is null or missing."""
-        if node is None or is_null(node):
-            return None
-        text = node.value if isinstance(node, ScalarNode) else ""
-        if text.strip() and text.isprintable() and len(text) <= 1000:
-            return str(text)
-        self.wrong(node, place, "expected a text of one line")
-        return None
-
-    def match(self, node: Node | None, place: str, pattern: re.Pattern[str], example: str) -> str:
-        """Return a text of the given form; an empty one where it is wrong."""
-        if node is None:
-            return ""  # told by whoever read the mapping
-        text = node.value if isinstance(node, ScalarNode) else "a collection"
-        if pattern.fullmatch(text):
-            return str(text)
-        self.wrong(node, place, f"expected a value such as {example}, got {text[:80]!r}")
-        return ""
-
-    def choice(self, node: Node | None, place: str, choices: Iterable[str]) -> str:
-        """Return one of `choices`; the first of them where it is wrong."""
-        known = tuple(choices)
-        text = node.value if isinstance(node, ScalarNode) else ""
-        if node is not None and text not in known:
-            self.wrong(node, place, f"expected {'|'.join(known)}, got {text[:80]!r}")
-        return text if text in known else known[0]
-
-    def whole(self, node: Node | None, place: str, least: int, most: int) -> int:
-        """Return a whole number within bounds."""
-        text = self.match(node, place, re.compile(r"[0-9]{1,9}"), str(most))
-        if text and not least <= int(text) <= most:
-            self.wrong(node, place, f"expected {least} to {most}, got {text}")
-        return min(max(int(text or least), least), most)
-
-    def rate(self, node: Node | None, place: str) -> float:
-        """Return a rate, between 0 and 1, neither included."""
-        text = self.match(node, place, re.compile(r"0?\.[0-9]{1,15}"), "0.05")
-        rate = float(text or 0.5)
-        if not 0 < rate < 1:
-            self.wrong(node, place, "expected a rate between 0 and 1")
-        return rate
-
-    def version(self, node: Node | None, place: str) -> str:
-        """Return a version."""
-        return self.match(node, place, _VERSION, "1.2.3")
-
-
-def is_null(node: Node) -> bool:
-    """Tell whether a node is YAML's null."""
-    return isinstance(node, ScalarNode) and node.tag == "tag:yaml.org,2002:null"
-
-
-def _default_sources(reader: _Reader, node: Node | None) -> tuple[Route, ...]:
+def _default_sources(reader: Reader, node: Node | None) -> tuple[Route, ...]:
     place = "default_sources"
     routes = reader.texts(node, place)
     if node is not None and len(routes) != len(PHASES):
@@ -383,7 +232,7 @@ def _default_sources(reader: _Reader, node: Node | None) -> tuple[Route, ...]:
     return tuple("package" if route == "package" else "copy" for route in padded)
 
 
-def _duties(reader: _Reader, node: Node | None) -> dict[str, Duty]:
+def _duties(reader: Reader, node: Node | None) -> dict[str, Duty]:
     found = reader.mapping(node, "owners", dict.fromkeys(DUTIES, True))
     duties = {}
     for name in DUTIES:
@@ -406,7 +255,7 @@ _CHANNEL: Final = {
 }
 
 
-def _channels(reader: _Reader, node: Node | None) -> dict[Stage, ChannelPolicy]:
+def _channels(reader: Reader, node: Node | None) -> dict[Stage, ChannelPolicy]:
     found = reader.mapping(node, "channels", dict.fromkeys(STAGES, True))
     channels: dict[Stage, ChannelPolicy] = {}
     for name in STAGES:
@@ -424,7 +273,7 @@ def _channels(reader: _Reader, node: Node | None) -> dict[Stage, ChannelPolicy]:
     return channels
 
 
-def _url(reader: _Reader, node: Node | None, place: str) -> str | None:
+def _url(reader: Reader, node: Node | None, place: str) -> str | None:
     text = reader.text(node, place)
     if text is None:
         return None
@@ -434,7 +283,7 @@ def _url(reader: _Reader, node: Node | None, place: str) -> str | None:
     return text
 
 
-def _place(reader: _Reader, node: Node | None, place: str) -> str | None:
+def _place(reader: Reader, node: Node | None, place: str) -> str | None:
     text = reader.text(node, place)
     if text is not None and "://" in text:
         return _url(reader, node, place)
@@ -457,7 +306,7 @@ def url_problem(text: str) -> str:
     return ""
 
 
-def _stages(reader: _Reader, node: Node | None) -> dict[Stage, StagePolicy]:
+def _stages(reader: Reader, node: Node | None) -> dict[Stage, StagePolicy]:
     found = reader.mapping(node, "stages", dict.fromkeys(STAGES, True))
     stages: dict[Stage, StagePolicy] = {}
     keys = {"success": True, "rollback": True, "soak_hours": True}
@@ -480,7 +329,7 @@ def _stages(reader: _Reader, node: Node | None) -> dict[Stage, StagePolicy]:
     return stages
 
 
-def _hypotheses(reader: _Reader, node: Node | None, place: str) -> Hypotheses | None:
+def _hypotheses(reader: Reader, node: Node | None, place: str) -> Hypotheses | None:
     if node is None:
         return None
     fields = reader.mapping(node, place, {"bad": True, "good": True})
@@ -492,7 +341,7 @@ def _hypotheses(reader: _Reader, node: Node | None, place: str) -> Hypotheses | 
     )
 
 
-def _suspending(reader: _Reader, node: Node | None) -> tuple[Stage, ...]:
+def _suspending(reader: Reader, node: Node | None) -> tuple[Stage, ...]:
     names = reader.texts(node, "withdrawal_suspends")
     for name in names:
         if name not in STAGES:
@@ -500,7 +349,7 @@ def _suspending(reader: _Reader, node: Node | None) -> tuple[Stage, ...]:
     return tuple(stage for stage in STAGES if stage in names)
 
 
-def _windows(reader: _Reader, node: Node | None) -> Iterator[Window]:
+def _windows(reader: Reader, node: Node | None) -> Iterator[Window]:
     rows = node.value if isinstance(node, SequenceNode) else ()
     if node is not None and not rows:
         reader.wrong(node, "compatibility", "expected a list with a row for each range of versions")
@@ -512,7 +361,7 @@ def _windows(reader: _Reader, node: Node | None) -> Iterator[Window]:
             yield Window(*(values[name] for name in Window._fields))
 
 
-def _specifier(reader: _Reader, node: Node, place: str) -> str:
+def _specifier(reader: Reader, node: Node, place: str) -> str:
     from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
     text = node.value if isinstance(node, ScalarNode) else ""
@@ -525,7 +374,7 @@ def _specifier(reader: _Reader, node: Node, place: str) -> str:
     return ""
 
 
-def _deprecation(reader: _Reader, node: Node | None) -> Deprecation | None:
+def _deprecation(reader: Reader, node: Node | None) -> Deprecation | None:
     if node is None or is_null(node):
         return None
     place = "deprecation"
@@ -543,7 +392,7 @@ def _deprecation(reader: _Reader, node: Node | None) -> Deprecation | None:
     )
 
 
-def _date(reader: _Reader, node: Node | None, place: str) -> datetime.date:
+def _date(reader: Reader, node: Node | None, place: str) -> datetime.date:
     text = node.value if isinstance(node, ScalarNode) else ""
     try:
         if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
@@ -555,9 +404,9 @@ def _date(reader: _Reader, node: Node | None, place: str) -> datetime.date:
     return datetime.date.max
 
 
-def _suspension(reader: _Reader, node: Node | None) -> Suspension | None:
+def _suspension(reader: Reader, node: Node | None) -> Suspension | None:
     if node is None or is_null(node):
         return None
     fields = reader.mapping(node, "suspended", {"since": True, "reason": True})
-    since = reader.match(fields.get("since"), "suspended.since", _MOMENT, "2030-12-31T08:00:00Z")
+    since = reader.match(fields.get("since"), "suspended.since", MOMENT, "2030-12-31T08:00:00Z")
     return Suspension(since, reader.text(fields.get("reason"), "suspended.reason") or "")

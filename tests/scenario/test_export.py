@@ -21,6 +21,7 @@ from agentrail_runtime import child
 from agentrail_runtime.entry import (
     INDEX_NAME,
     MANIFEST_NAME,
+    POLICY_NAME,
     SIGNATURE_NAME,
     Entry,
     RelPath,
@@ -145,10 +146,10 @@ class TestTheShippedPayload:
             True,
         )
         assert run.json["target"] == str(tmp_path / "dist/runtime")
-        assert actions(run) == dict.fromkeys([*SHIPPED, *BESIDE], "create")
+        assert actions(run) == dict.fromkeys([*SHIPPED, *BESIDE, POLICY_NAME], "create")
         assert {row["path"]: row["ownership"] for row in run.json["actions"]} == {
             **SHIPPED,
-            **dict.fromkeys(BESIDE, "managed"),
+            **dict.fromkeys([*BESIDE, POLICY_NAME], "managed"),
         }
         source = run.json["source"]
         digest = hashlib.sha256((PAYLOAD / INDEX_NAME).read_bytes()).hexdigest()

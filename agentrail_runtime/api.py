@@ -6,8 +6,7 @@ import os
 from typing import Any
 
 from agentrail_runtime.operation import install as install_
-from agentrail_runtime.operation import rollback as rollback_
-from agentrail_runtime.operation import uninstall as uninstall_
+from agentrail_runtime.operation import recorded
 from agentrail_runtime.operation import verify as verify_
 from agentrail_runtime.operation.install import Options
 from agentrail_runtime.outcome import Outcome
@@ -42,7 +41,7 @@ def install(target: Target, **options: Any) -> Outcome:
         TargetError: the target is unsafe, locked or cannot be written; it is as it was.
         RecoveryError: an undo could not finish; journal and stash are there and are named.
     """
-    return install_.install(os.fspath(target), Options(**options))
+    return recorded.install(os.fspath(target), Options(**options))
 
 
 def verify(target: Target = ".") -> Outcome:
@@ -70,7 +69,7 @@ def rollback(target: Target = ".", *, to: str | None = None, force: bool = False
         TargetError: the target cannot be written; it is as it was.
         RecoveryError: a stash is damaged, or an undo could not finish; nothing was deleted.
     """
-    return rollback_.rollback(os.fspath(target), to=to, force=force)
+    return recorded.rollback(os.fspath(target), to=to, force=force)
 
 
 def uninstall(target: Target, *, purge: bool = False) -> Outcome:
@@ -85,4 +84,4 @@ def uninstall(target: Target, *, purge: bool = False) -> Outcome:
         TargetError: the target cannot be written; it is as it was.
         RecoveryError: an undo could not finish; journal and stash are there and are named.
     """
-    return uninstall_.uninstall(os.fspath(target), purge=purge)
+    return recorded.uninstall(os.fspath(target), purge=purge)

@@ -12,6 +12,12 @@ class ChannelError(AgentRailError):
     """A channel cannot be read, or refused what was asked; the message says what stands there now."""
 
 
+class AlteredError(ChannelError):
+    """A channel serves other bytes than were published, or its pages were altered."""
+
+    code = 6
+
+
 class Distribution(NamedTuple):
     """One file of a release, as a channel tells of it.
 
@@ -48,7 +54,8 @@ class Channel(Protocol):
         """Return the bytes of a file, whose SHA-256 is the one told.
 
         Raises:
-            ChannelError: it cannot be read, or is another file.
+            ChannelError: it cannot be read.
+            AlteredError: it is another file.
         """
 
     def add(self, distributions: Sequence[Distribution], origin: Channel) -> None:

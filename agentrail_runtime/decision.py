@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final, Literal, NamedTuple, Protocol, TypeVar, get_args
 
 from agentrail_runtime import newline
@@ -68,7 +68,7 @@ class Rules(NamedTuple):
         task_root: where ``workflow.task_root`` is to point; None for where it points now.
         installed_task_root: where the last run left it, None on a first one.
         is_installed_root_empty: whether nothing but our own file is in that directory.
-        profile_schema_versions: the profile schemas that the runtime works with.
+        profile_schema_versions: the profile schemas that the runtime works with, asked with ``in``.
         shipped_task_root: what the source's own profile says, None where that is not known.
         known: returns the digests of earlier releases, for files that no receipt tells of.
     """
@@ -79,7 +79,7 @@ class Rules(NamedTuple):
     task_root: RelPath | None = None
     installed_task_root: RelPath | None = None
     is_installed_root_empty: bool = False
-    profile_schema_versions: tuple[str, ...] = ()
+    profile_schema_versions: Collection[str] = ()
     shipped_task_root: str | None = None
     known: Callable[[], Known] = Known
 

@@ -39,13 +39,13 @@ def blob(root: str, identifier: str) -> bytes | None:
 
     See git-cat-file(1). Nothing is fetched, from a partial clone neither.
     """
-    return _run(root, "cat-file", "blob", identifier)
+    return run(root, "cat-file", "blob", identifier)
 
 
 def ignored(root: str, paths: Sequence[str]) -> list[Ignored]:
     """Return those of `paths` that git would not track, each with its rule (git-check-ignore(1))."""
     asked = "".join(f"{path}\0" for path in paths).encode()
-    found = _run(root, "check-ignore", "--verbose", "-z", "--stdin", text=asked)
+    found = run(root, "check-ignore", "--verbose", "-z", "--stdin", text=asked)
     fields = found.decode("utf-8", "replace").split("\0") if found else []
     rows = zip(fields[0::4], fields[1::4], fields[2::4], fields[3::4], strict=False)
     return [
@@ -57,20 +57,26 @@ def ignored(root: str, paths: Sequence[str]) -> list[Ignored]:
 
 def executables(root: str) -> list[str]:
     """Return the tracked files below `root` that are executable, relative to it (git-ls-files(1))."""
-    found = _run(root, "ls-files", "--stage", "-z")
+    found = run(root, "ls-files", "--stage", "-z")
     rows = found.decode("utf-8", "replace").split("\0") if found else []
     return [row.partition("\t")[2] for row in rows if row.startswith("100755 ")]
 
 
 def commit(root: str, revision: str) -> str | None:
     """Return the id of the commit that `revision` names (gitrevisions(7)); None where there is none."""
-    found = _run(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+    found = run(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
     return found.decode().strip() if found else None
 
 
 def file_at(root: str, commit_id: str, path: str) -> bytes | None:
     """Return the file at `path`, relative to `root`, as it was in a commit; None where it was not."""
-    return _run(root, "cat-file", "blob", f"{commit_id}:./{path}")
+    return run(root, "cat-file", "blob", f"{commit_id}:./{path}")
+
+
+def tags(root: str, pattern: str) -> list[str]:
+    """Return the tags on the history of the last commit whose names match `pattern` (git-tag(1))."""
+    found = run(root, "tag", "--list", "--merged", "HEAD", "--", pattern)
+    return found.decode("utf-8", "replace").split() if found else []
 
 
 def changed(root: str, base: str, head: str) -> list[str] | None:
@@ -90,11 +96,11 @@ def changed(root: str, base: str, head: str) -> list[str] | None:
     first = first or commit(root, f"{last}^")
     common = ("--no-renames", "--name-only", "-z", "--relative")
     if first is None:
-        found = _run(root, "diff-tree", "--root", "--no-commit-id", "-r", *common, last, "--")
+        found = run(root, "diff-tree", "--root", "--no-commit-id", "-r", *common, last, "--")
     else:
-        found = _run(root, "diff", *common, f"{first}...{last}", "--")
+        found = run(root, "diff", *common, f"{first}...{last}", "--")
         if found is None:
-            found = _run(root, "diff", *common, first, last, "--")
+            found = run(root, "diff", *common, first, last, "--")
     return [os.fsdecode(name) for name in (found or b"").split(b"\0") if name]
 
 
@@ -105,7 +111,13 @@ def changed_below(root: str, directory: str, base: str, head: str) -> list[str]:
     return sorted({p[len(below) :].partition("/")[0] for p in paths if p.startswith(below)})
 
 
-def _run(root: str, *words: str, text: bytes = b"") -> bytes | None:
+def origin(root: str) -> str | None:
+    """Return the URL of the remote ``origin`` of the repository at `root` (git-config(1)), if any."""
+    found = run(root, "config", "--get", "remote.origin.url")
+    return found.decode("utf-8", "replace").strip() or None if found else None
+
+
+def run(root: str, *words: str, text: bytes = b"") -> bytes | None:
     """Return what a git command prints; None where it fails or there is no git."""
     import subprocess  # 3 ms that a run without a repository need not pay
 

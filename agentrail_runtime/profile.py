@@ -78,7 +78,8 @@ def load(data: bytes, *, supported: Collection[str]) -> Profile:
 
     Args:
         data: the bytes of the file.
-        supported: the values of ``schema_version`` that this runtime works with.
+        supported: the values of ``schema_version`` that this runtime works with. It is asked with
+            ``in``; what it yields is for the message, and may be less.
 
     Raises:
         ProfileError: not a YAML mapping, or a value where a mapping must be; with line and column.
@@ -89,10 +90,10 @@ def load(data: bytes, *, supported: Collection[str]) -> Profile:
     schema_version = _check_schema(root, supported)
     workflow = _get(root, "workflow")
     if not (workflow is None or _is_null(workflow) or isinstance(workflow, MappingNode)):
-        raise _node_error(workflow, "workflow (expected a mapping)")
+        raise fault(workflow, "workflow (expected a mapping)")
     value = _get(workflow, "task_root") or _merged(workflow, "task_root")
     if value is not None and not isinstance(value, ScalarNode):
-        raise _node_error(value, "workflow.task_root (expected a path, got a collection)")
+        raise fault(value, "workflow.task_root (expected a path, got a collection)")
     task_root = None if value is None or _is_null(value) else value.value
     return Profile(text=text, root=root, schema_version=schema_version, task_root=task_root)
 
@@ -143,6 +144,55 @@ def set_task_root(profile: Profile, task_root: str) -> tuple[bytes, Fragments]:
             hint=f"set workflow.task_root to {task_root} by hand, then run the command again",
         )
     return text.encode(), [[splice.key, splice.old, splice.text] for splice in splices]
+
+
+def replace_pair(data: bytes, former: str, key: str, value: str) -> bytes:
+    """Return the profile in `data` with another key and value in the place of one at the top level.
+
+    Both keep the quotes that were there; every other byte stays.
+
+    Args:
+        data: the bytes of the file.
+        former: the key that is to go; where it stands twice, the last one.
+        key: the key that takes its place.
+        value: its value, a text.
+
+    Raises:
+        ProfileError: `data` is no YAML mapping with that key, or cannot be edited without changing
+            something else.
+    """
+    text = _decode(data)
+    root = _compose(text)
+    pairs = root.value if root is not None else []
+    number = max((n for n, (name, _) in enumerate(pairs) if name.value == former), default=None)
+    if root is None or number is None:
+        raise _error(f"{former}: missing at the top level")
+    edits = [_Edit(key, new, node, ()) for node, new in zip(pairs[number], (key, value), strict=True)]
+    is_scalar = all(isinstance(node, ScalarNode) for node in pairs[number])
+    splices = [_replacement(text, edit.node, edit) for edit in edits if edit.node and is_scalar]
+    text = _apply(text, splices)
+    if not _differs_in_pair(root, text, number, (key, value)):
+        raise fault(
+            pairs[number][0],
+            f"{former} cannot be replaced without changing something else",
+            hint=f"write {key}: {value} in its place by hand",
+        )
+    return text.encode()
+
+
+def _differs_in_pair(root: MappingNode, text: str, number: int, pair: tuple[str, str]) -> bool:
+    """Tell whether `text` differs from `root` in one pair at the top alone, and that is `pair` now."""
+    try:
+        edited = _compose(text)
+    except ProfileError:
+        return False
+    sides = (root, edited or MappingNode(root.tag, []))
+    found = [(node.tag, node.value) for nodes in sides[1].value[number:][:1] for node in nodes]
+    before, after = (
+        MappingNode(side.tag, [*side.value[:number], *side.value[number + 1 :]]) for side in sides
+    )
+    is_set = found == [("tag:yaml.org,2002:str", text) for text in pair]
+    return is_set and _outline(before, ()) == _outline(after, ())
 
 
 def restore(data: bytes, fragments: Fragments) -> bytes:
@@ -216,7 +266,7 @@ def _compose(text: str) -> MappingNode | None:
     if node is None or (isinstance(node, ScalarNode) and not node.value and not node.style):
         return None
     if not isinstance(node, MappingNode):
-        raise _node_error(node, "expected a mapping at the top level")
+        raise fault(node, "expected a mapping at the top level")
     return node
 
 
@@ -227,15 +277,17 @@ def _check_schema(root: MappingNode | None, supported: Collection[str]) -> str |
         if node is None:
             return None
         found = "the key version of schema 1.x"
+        hint = "in the repository: agentrail profile-upgrade; then run the command again"
     else:
         found = node.value if isinstance(node, ScalarNode) else "a collection"
+        hint = "bring the profile to a supported schema_version, then run the command again"
         if found in supported:
             return str(found)
     place = f"{PROFILE_PATH}:{node.start_mark.line + 1}:{node.start_mark.column + 1}"
     raise IncompatibleError(
         f"{place}: profile schema not supported (expected {', '.join(supported)}, got {found})",
         paths=[PROFILE_PATH],
-        hint="bring the profile to a supported schema_version, then run the command again",
+        hint=hint,
     )
 
 
@@ -447,5 +499,6 @@ def _error(
     return error
 
 
-def _node_error(node: Node, what: str) -> ProfileError:
-    return _error(what, node.start_mark.line + 1, node.start_mark.column + 1)
+def fault(node: Node, what: str, *, hint: str | None = None) -> ProfileError:
+    """Return the error that `what` is wrong at `node`, with line and column."""
+    return _error(what, node.start_mark.line + 1, node.start_mark.column + 1, hint=hint)

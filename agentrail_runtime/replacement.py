@@ -119,7 +119,7 @@ def _write(root: str, items: Sequence[Item], progress: Callable[[int], None]) ->
         if (above := item.path.rpartition("/")[0]) not in made:
             _make_below(root, above, made)
     half = len(items) // 2 if len(items) >= child.WORTH_IT else 0
-    theirs = partial(_write_files, root, items[:half], _unwatched)
+    theirs = partial(_write_files, root, items[:half], unwatched)
     wait = child.begin(theirs) if half else theirs
     try:
         _write_files(root, items[half:], lambda count: progress(half + count))
@@ -128,7 +128,8 @@ def _write(root: str, items: Sequence[Item], progress: Callable[[int], None]) ->
         child.end(wait)  # nothing may be written any more when an error has these files deleted
 
 
-def _unwatched(count: int) -> None:
+def unwatched(count: int) -> None:
+    """Let nobody know of the progress."""
     del count
 
 

@@ -188,7 +188,8 @@ def status_text(status: Status, *, style: Style, verbose: bool) -> list[str]:
 def _profile(status: Status) -> str:
     if status.profile is None:
         return "says no schema_version"
-    is_supported = status.profile in PROFILE_SCHEMA_VERSIONS
+    # An install, which was planned without a problem, may know of more by the matrix of its policy.
+    is_supported = status.profile in PROFILE_SCHEMA_VERSIONS or status.problem is None
     return f"schema {status.profile}, {'supported' if is_supported else 'not supported'}"
 
 

@@ -143,7 +143,7 @@ def open_package() -> Bundle:
         IncompatibleError: its index is of a schema that is not supported.
     """
     tree = package_tree()
-    return _open(tree, "package", tree.root)
+    return open_tree(tree, "package", tree.root)
 
 
 def package_tree() -> Tree:
@@ -179,13 +179,19 @@ def open_copy(directory: str, *, is_explicit: bool = True) -> Bundle:
         )
     tree = DirectoryTree(root)
     if os.path.lexists(os.path.join(root, INDEX_NAME)):
-        return _open(tree, "copy", root)
+        return open_tree(tree, "copy", root)
     if not is_explicit:
         raise _error(root, [f"{INDEX_NAME}: missing"])
     return _open_unindexed(tree, root)
 
 
-def _open(tree: Tree, kind: SourceKind, location: str) -> Bundle:
+def open_tree(tree: Tree, kind: SourceKind, location: str) -> Bundle:
+    """Return the bundle that the files in `tree` are; messages call it `location`.
+
+    Raises:
+        SourceError: incomplete, altered or without an index.
+        IncompatibleError: its index is of a schema that is not supported.
+    """
     try:
         data = tree.fetch(INDEX_NAME).data
         index = load_index(data)

@@ -21,6 +21,7 @@ from agentrail_runtime.entry import RECEIPT_PATH, STATE_PATH, STATE_ROOT, RelPat
 from agentrail_runtime.errors import LockedError, TargetError, UnsafePathError
 
 LOCK_PATH: Final = RelPath(f"{STATE_PATH}/lock")
+EVENTS_PATH: Final = RelPath(f"{STATE_PATH}/events.jsonl")
 _REPARSE_POINT: Final = 0x400  # FILE_ATTRIBUTE_REPARSE_POINT
 _OPEN_DIRECTORIES: Final = 64
 _TRIES: Final = 100
@@ -128,6 +129,19 @@ class Target:
         finally:
             os.close(descriptor)
 
+    def tail(self, path: RelPath, size: int) -> bytes:
+        """Return the last `size` bytes of the file at `path`, all of them where there are fewer.
+
+        Raises:
+            OSError: absent, or as the operating system says.
+            UnsafePathError: it is not a plain file, or a directory above it is a symlink or a file.
+        """
+        descriptor = self._open(path, READ_FLAGS)
+        try:
+            return _tail(descriptor, path, size)
+        finally:
+            os.close(descriptor)
+
     def names(self, path: RelPath) -> list[str]:
         """Return the sorted names in the directory at `path`; none where it is absent.
 
@@ -176,6 +190,32 @@ class Target:
             if exact and hasattr(os, "fchmod"):
                 os.fchmod(descriptor, mode)
             return stat.S_IMODE(os.fstat(descriptor).st_mode)
+        finally:
+            os.close(descriptor)
+
+    def append(self, path: RelPath, line: bytes, *, limit: int | None = None) -> None:
+        """Write `line` at the end of the file at `path`, or make that file, with one write(2).
+
+        The line of a writer that was killed half-way is ended first. Nothing is made durable.
+
+        Args:
+            path: the file, in a directory that is there.
+            line: with its line feed.
+            limit: how large the file may get, in bytes; else only its last half stays.
+
+        Raises:
+            OSError: as the operating system says.
+            UnsafePathError: it is not a plain file, or a directory above it is a symlink or a file.
+        """
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NONBLOCK", 0) | OPEN_FLAGS
+        descriptor = self._open(path, flags, 0o644)
+        try:
+            if last := _tail(descriptor, path, 1):
+                line = line if last == b"\n" else b"\n" + line
+            if limit is not None and os.fstat(descriptor).st_size + len(line) > limit:
+                line = _tail(descriptor, path, limit // 2).partition(b"\n")[2] + line.lstrip(b"\n")
+                os.ftruncate(descriptor, 0)
+            os.write(descriptor, line)
         finally:
             os.close(descriptor)
 
@@ -390,11 +430,25 @@ class Target:
     def _unlock(self, descriptor: int) -> None:
         try:
             with suppress(OSError, TargetError, KeyboardInterrupt):
+                self._remove_lonely_events()
+            with suppress(OSError, TargetError, KeyboardInterrupt):
                 self.remove(LOCK_PATH)
             self._remove_empty_state()
         finally:
             _close(descriptor)
             self.close()
+
+    def _remove_lonely_events(self) -> None:
+        """Remove the events where nothing else is left of what was installed.
+
+        This is done before the lock is removed: a run that is killed here leaves it, and the next one
+        that finds it comes here again.
+        """
+        if {*self.names(STATE_PATH)} != {_name(LOCK_PATH), _name(EVENTS_PATH)}:
+            return
+        status = self._lstat(EVENTS_PATH)
+        if self._lstat(RECEIPT_PATH) is None and status is not None and stat.S_ISREG(status.st_mode):
+            self.remove(EVENTS_PATH)
 
     def _remove_empty_state(self) -> None:
         """Remove the state directory and what was made for it, as far as nothing is in it.
@@ -483,6 +537,23 @@ class Target:
         if error.errno in (errno.ELOOP, errno.EISDIR, errno.ENXIO, errno.EMLINK):
             return _unsafe(path, "is a symlink or no plain file (expected a plain file)")
         return _failed(path, "cannot be opened", error)
+
+
+def _name(path: str) -> str:
+    return path.rpartition("/")[2]
+
+
+def _tail(descriptor: int, path: RelPath, size: int) -> bytes:
+    """Return the last bytes of an open file.
+
+    Raises:
+        UnsafePathError: it is not a plain file.
+    """
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        raise _unsafe(path, "is not a plain file")
+    os.lseek(descriptor, max(status.st_size - size, 0), os.SEEK_SET)
+    return os.read(descriptor, size)
 
 
 def _digest(descriptor: int, size: int) -> tuple[str, int]:

@@ -24,6 +24,12 @@ def source_options(function: Any) -> Any:
     """Add the options that say where the runtime comes from."""
     for option in (
         click.option(
+            "--deny-list",
+            envvar="AGENTRAIL_DENY_LIST",
+            metavar="FILE|URL",
+            help="A signed list of versions that were withdrawn.",
+        ),
+        click.option(
             "--revoked-keys",
             envvar="AGENTRAIL_REVOKED_KEYS",
             type=click.Path(),

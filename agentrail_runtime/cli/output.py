@@ -140,13 +140,22 @@ def options(function: Function) -> Callable[..., Any]:
         output: Output = context.obj
         output.format = "json" if is_json else format_
         output.is_quiet, output.is_verbose = quiet, verbose
-        output.command = context.command.name or ""
+        output.command = _spoken(context)
         output.target = os.path.realpath(values.get("target") or values.get("output") or ".")
         if output.first is not None:
             output.first(values)
         return function(output, **values)
 
     return command
+
+
+def _spoken(context: click.Context) -> str:
+    """Return the command as it is typed after the program's name: ``install``, ``release gate``."""
+    names, at = [], context
+    while at.parent is not None:
+        names.append(at.info_name or "")
+        at = at.parent
+    return " ".join(reversed(names)) or context.command.name or ""
 
 
 def color_choice(choice: str) -> bool | None:

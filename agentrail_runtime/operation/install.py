@@ -8,8 +8,9 @@ from contextlib import suppress
 from datetime import datetime, timezone
 from typing import Final, Literal, NamedTuple
 
-from agentrail_runtime import planner, route, transaction
+from agentrail_runtime import denial, planner, route, transaction
 from agentrail_runtime import source as source_
+from agentrail_runtime.compatibility import ProfileSchemas, require
 from agentrail_runtime.decision import Policy, Rules
 from agentrail_runtime.entry import (
     RECEIPT_PATH,
@@ -56,6 +57,7 @@ class Options(NamedTuple):
         require_signature: refuse a source without a valid signature.
         allowed_signers: the file that says who may sign, None for the packaged one.
         revoked_keys: the file that says whose signature counts no more.
+        deny_list: the file or URL of a signed list of versions that were withdrawn, None for none.
         with_diff: fill `Outcome.diff`.
         lock_timeout: how long to wait for another run on the target, in seconds.
         progress: told of every file that is staged and written.
@@ -69,6 +71,7 @@ class Options(NamedTuple):
     require_signature: bool = False
     allowed_signers: str | None = None
     revoked_keys: str | None = None
+    deny_list: str | None = None
     with_diff: bool = False
     lock_timeout: float = DEFAULT_TIMEOUT
     progress: Progress = transaction.unwatched
@@ -221,6 +224,26 @@ def _judge(bundle: Bundle, options: Options) -> tuple[Signature, str]:
     return "not-checked", verdict.reason
 
 
+def _refuse_denied(session: Session, options: Options, bundle: Bundle) -> tuple[str, ...]:
+    """Make sure that the bundle's version was not withdrawn; return what the user should know.
+
+    Raises:
+        SourceError: it was, or a list of such versions is not to be trusted.
+    """
+    is_kept = session.target.inspect(denial.DENIED_PATH).kind != "absent"
+    if options.deny_list is None and not is_kept:
+        return ()
+    from agentrail_runtime.signing import Trust
+
+    return denial.refuse_denied(
+        bundle.index.runtime_version,
+        place=options.deny_list,
+        target=session.target,
+        trust=Trust(options.allowed_signers, options.revoked_keys),
+        is_required=options.require_signature,
+    )
+
+
 class _Run:
     """One plan for one target, and what comes of it."""
 
@@ -230,6 +253,10 @@ class _Run:
         self._options = options
         self._origin = origin
         self._receipt = session.receipt()
+        self._denial = _refuse_denied(session, options, bundle)
+        schema_version = self._receipt.schema_version if self._receipt else None
+        require(bundle, receipt=schema_version)
+        self._schemas = ProfileSchemas(bundle)
         self._bundle = bundle = docs_seed.adapted(bundle, session.target, self._receipt)
         if self._receipt is not None and not options.allow_downgrade:
             check_version(self._receipt, bundle)
@@ -255,7 +282,7 @@ class _Run:
             task_root=None if wanted is None else _task_root(wanted),
             installed_task_root=self._receipt.task_root if self._receipt else None,
             is_installed_root_empty=self._has_no_records(),
-            profile_schema_versions=self._bundle.index.profile_schema_versions,
+            profile_schema_versions=self._schemas,
             shipped_task_root=self._bundle.index.task_root,
             known=self._known,
         )
@@ -320,7 +347,7 @@ class _Run:
 
     def notices(self) -> list[str]:
         """Return what the user should know besides the actions."""
-        notices = [*self._session.notices]
+        notices = [*self._session.notices, *self._denial]
         if self._origin.fallback_reason:
             notices.append(f"installed by the copy route: {self._origin.fallback_reason}")
         told = [self._deprecation()] if self._options.source == "copy" and self.plan.changes else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import click
 import pytest
 
 from agentrail_runtime.cli import main as cli_main
@@ -24,9 +25,22 @@ OF_OTHERS = {
         "--require-hashes",
         "--universal",
     ),
+    "--outdir",
     "--upgrade",
 }
-"""Options of git, pip, uv and pytest."""
+"""Options of build, git, pip, uv and pytest."""
+
+
+def options(command: click.Command) -> set[str]:
+    """Return every option of a command, and of those in it where it is a group."""
+    found = {option for parameter in command.params for option in parameter.opts}
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            inner = command.get_command(context, name)
+            assert inner is not None
+            found |= options(inner)
+    return found
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -41,11 +55,7 @@ def test_the_readme_leads_to_every_page() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_no_page_shows_an_option_that_no_command_has(page: Path) -> None:
-    known = {"--help", "--version"}
-    for name in cli_main.COMMANDS:
-        command = cli_main.agentrail.get_command(None, name)  # type: ignore[arg-type]
-        assert command is not None
-        known |= {option for parameter in command.params for option in parameter.opts}
+    known = {"--help", "--version", *options(cli_main.agentrail)}
     text = page.read_text(encoding="utf-8")
     known |= OF_OTHERS
     assert set(OPTIONS.findall(text)) <= known

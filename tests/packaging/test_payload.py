@@ -8,10 +8,9 @@ import pytest
 
 from agentrail_runtime import __version__, manifest
 from agentrail_runtime.entry import INDEX_NAME, MANIFEST_NAME, load_index
-from agentrail_runtime.known import KNOWN_NAME
 from agentrail_runtime.operation import export
 from tests.packaging.support import ROOT
-from tests.support import PAYLOAD
+from tests.support import METADATA, PAYLOAD
 
 FILES = {path.relative_to(PAYLOAD).as_posix() for path in PAYLOAD.rglob("*") if path.is_file()}
 MANIFEST = manifest.load((PAYLOAD / MANIFEST_NAME).read_text(encoding="utf-8"))
@@ -23,7 +22,7 @@ def test_the_index_is_the_one_that_the_payload_has_now() -> None:
 
 
 def test_every_file_of_the_payload_is_delivered_but_index_and_manifest() -> None:
-    assert FILES - {INDEX_NAME, MANIFEST_NAME, KNOWN_NAME} == set(SHIPPED)
+    assert FILES - {INDEX_NAME, *METADATA} == set(SHIPPED)
 
 
 @pytest.mark.parametrize("name", ["include_paths", "exclude_paths"])

@@ -152,7 +152,9 @@ def test_a_bundle_without_index_installs_with_one_warning(repo: Path, older: Pat
     run = install(repo, "--json", bundle=older)
     assert run.code == 0
     assert run.json["source"]["integrity"] == "unverified"
-    assert run.err.startswith(f"note: {older}: has no index, so its files are unverified; the copy route")
+    assert run.err.startswith(
+        f"note: {older}: has no index, so its files are unverified; the copy route"
+    )
     assert run.err.count("note:") == 1
 
 

@@ -7,7 +7,7 @@ import re
 from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentrail_runtime.entry import LAST_PHASE, POLICY_NAME
@@ -89,6 +89,7 @@ def test_a_suspension_makes_copy_the_default_until_copy_is_removed(phase: int) -
     assert suspended.default_source == ("package" if phase == 4 else "copy")
 
 
+@settings(max_examples=20, deadline=None)
 @given(st.text())
 def test_a_suspension_comes_back_as_it_was_given_and_leaves_no_byte_behind(reason: str) -> None:
     policy = load(SHIPPED)
@@ -193,8 +194,9 @@ def test_every_key_is_required() -> None:
 
 
 def test_a_static_channel_may_be_a_directory() -> None:
-    data = changed("index_url: null", "index_url: null, location: ../site")
-    assert load(data).channels["internal"].location == "../site"
+    data = changed("index_url: null", "index_url: 'https://a.example/', location: ../site")
+    channel = load(data).channels["internal"]
+    assert (channel.index_url, channel.location) == ("https://a.example/", "../site")
 
 
 def test_a_policy_without_a_deprecation_has_none() -> None:
@@ -218,6 +220,7 @@ def test_a_url_carries_no_secret_and_is_encrypted(url: str, problem: str) -> Non
     assert bool(url_problem(url)) == bool(problem)
 
 
+@settings(max_examples=20, deadline=None)
 @given(st.binary(max_size=300), st.integers(0, len(SHIPPED)))
 def test_no_bytes_end_in_anything_but_a_policy_or_its_findings(noise: bytes, at: int) -> None:
     with suppress(PolicyError):

@@ -12,7 +12,7 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from agentrail_runtime import event_reader
 from agentrail_runtime.descriptor import CHUNK
@@ -38,7 +38,8 @@ MISSING_HINT: Final = "pip install 'agentrail-runtime[events]'"
 
 _BATCH: Final = 20_000
 _STRIDE: Final = 32 * 1024
-_ODD_BYTES: Final = (b"\r", b"\0", b"\1", b"\x7f")
+_ODD_BYTES: Final = (b"\r", b"\0", b"\1")
+_ESCAPES: Final = (b"\\", b"\x7f")
 _PATTERN: Final = re.compile(r"[*?\[\]{}\\]|^~")
 _PARQUET: Final = ".parquet"
 
@@ -115,17 +116,19 @@ class _Query:
         for url in files.urls:
             for path in self._remote(url):
                 (tables if path.endswith(_PARQUET) else lines).append(path)
-        plain = [path for path in lines if _is_plain(path)]
-        if plain:
-            self._take(_LINES, [self._local(path) for path in plain])
-        self._add(event_reader.lines(path for path in lines if path not in plain))
+        kinds = {path: _kind(path) for path in lines}
+        for kind in ("plain", "escaped"):
+            if paths := [self._local(path) for path in lines if kinds[path] == kind]:
+                self._take(_LINES, paths, is_ascii=kind == "plain")
+        self._add(event_reader.lines(path for path in lines if kinds[path] == "other"))
         for path in tables:
             place = path if "://" in path else self._local(path)
-            self._take(self._rows_as_lines(place), [place])
+            self._take(self._rows_as_lines(place), [place], is_ascii=False)
 
-    def _take(self, source: str, paths: list[str]) -> None:
-        """Take in a `source` of lines, which is SQL over `paths`."""
-        self._run(_TAKE.replace("SOURCE", source), [paths])
+    def _take(self, source: str, paths: list[str], *, is_ascii: bool) -> None:
+        """Take in a `source` of lines, SQL over `paths`; whether all is ASCII is known, or asked."""
+        sql = _TAKE.replace("SOURCE", source).replace("IS_ASCII", "true" if is_ascii else _IS_ASCII)
+        self._run(sql, [paths])
         reading = self._connection.cursor()
         reading.execute("SELECT odd FROM event WHERE odd IS NOT NULL")
         while rows := reading.fetchmany(_BATCH):
@@ -314,10 +317,6 @@ def _rebuilt() -> str:
 
 
 _SHAPE: Final = "{" + ",".join(f'"{name}":"VARCHAR"' for name in _FIELDS) + "}"
-_INSTANT: Final = (
-    "20[0-9]{2}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,6})?Z"
-)
-
 _LINES: Final = (
     "(SELECT line FROM read_csv($1, columns = {'line': 'VARCHAR'}, header = false, "
     "auto_detect = false, delim = '\x01', quote = '', escape = '', comment = '', compression = 'none', "
@@ -329,8 +328,7 @@ _TABLE_SOURCE: Final = (
 )
 
 _IS_EVENT: Final = f"""
-line = {_rebuilt()} AND NOT contains(line, chr(92)) AND NOT contains(line, chr(127))
-AND strlen(line) = length(line) AND v.schema_version = '1.0'
+line = {_rebuilt()} AND v.schema_version = '1.0'
 AND v.op IN ('install', 'rollback', 'uninstall') AND v.phase IN ('started', 'finished')
 AND (v.outcome IN ('ok', 'failed', 'rolled_back') OR v.outcome IS NULL AND v.phase = 'started')
 AND coalesce(v.channel, 'pilot') IN ('internal', 'pilot', 'general')
@@ -341,9 +339,14 @@ AND strlen(coalesce(v.os, '-')) BETWEEN 1 AND 64 AND strlen(coalesce(v.python, '
 AND (v.error_code IS NULL OR try_cast(v.error_code AS UTINYINT)::VARCHAR = v.error_code)
 AND (v.duration_ms IS NULL OR strlen(v.duration_ms) <= 12
   AND try_cast(v.duration_ms AS UBIGINT)::VARCHAR = v.duration_ms)
-AND regexp_full_match(v.ts, '{_INSTANT}') AND try_cast(v.ts AS TIMESTAMP) IS NOT NULL
+AND strlen(v.ts) = 20 AND v.ts = replace(try_cast(v.ts AS TIMESTAMP)::VARCHAR, ' ', 'T') || 'Z'
 """
-"""Whether a line is one that the recorder may have written; else the parser is asked."""
+"""Whether a line is one that the recorder may have written, if all is ASCII and nothing is escaped."""
+
+_IS_ASCII: Final = (
+    "NOT contains(line, chr(92)) AND NOT contains(line, chr(127)) AND strlen(line) = length(line)"
+)
+"""Whether that is so; files of lines are looked at as a whole, which takes a tenth of the time."""
 
 _TABLE: Final = """
 CREATE TABLE event (
@@ -354,7 +357,7 @@ CREATE TABLE event (
 
 _TAKE: Final = f"""
 INSERT INTO event SELECT
-  CASE WHEN {_IS_EVENT} THEN NULL ELSE line END,
+  CASE WHEN {_IS_EVENT} AND IS_ASCII THEN NULL ELSE line END,
   v.event_id, v.phase, epoch_us(try_cast(v.ts AS TIMESTAMP)), v.repo,
   coalesce(v.channel, ''), v.version, coalesce(v.from_version, ''), v.op, coalesce(v.outcome, ''),
   coalesce(try_cast(v.error_code AS UTINYINT)::SMALLINT, -1)
@@ -455,19 +458,21 @@ FROM arrival LEFT JOIN leaving USING (repo) ORDER BY arrival.moment, arrival.rep
 """
 
 
-def _is_plain(path: str) -> bool:
-    """Tell whether DuckDB finds the same lines in a file as Python does.
+def _kind(path: str) -> Literal["plain", "escaped", "other"]:
+    """Return how the lines of a file are to be read.
 
-    That is so where all is ASCII, without characters that mean something to a reader of CSV, and no
-    line is very long.
+    DuckDB finds the same lines as Python where all is ASCII, without characters that mean something to
+    a reader of CSV, and no line is very long. Where nothing is escaped either, no line need be asked.
     """
+    is_escaped = False
     for chunk in event_reader.chunks(path):
         if not chunk.isascii() or any(byte in chunk for byte in _ODD_BYTES):
-            return False
+            return "other"
         starts = range(0, len(chunk) - _STRIDE + 1, _STRIDE)
         if any(chunk.find(b"\n", start, start + _STRIDE) < 0 for start in starts):
-            return False
-    return True
+            return "other"
+        is_escaped = is_escaped or any(byte in chunk for byte in _ESCAPES)
+    return "escaped" if is_escaped else "plain"
 
 
 def _first_line(error: Exception) -> str:

@@ -591,7 +591,7 @@ def test_without_git_a_repository_is_known_by_its_place(
     repo: Path, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     git(repo, "remote", "add", "origin", "https://example.org/t/r.git")
-    monkeypatch.setattr(git_, "_run", lambda *words, **options: None)
+    monkeypatch.setattr(git_, "run", lambda *words, **options: None)
     assert install(repo).code == 0
     assert len(lines(place)) == 2
 

@@ -70,6 +70,7 @@ def test_metadata_of_something_else_are_refused(text: str, message: str) -> None
         (SDIST, packed("other", b""), "damaged: "),
         (SDIST, packed(f"agentrail_runtime-{VERSION}/PKG-INFO", b"", tarfile.FIFOTYPE), "not a plain"),
     ],
+    ids=lambda value: "" if isinstance(value, bytes) else None,
 )
 def test_what_is_no_distribution_is_told(filename: str, data: bytes, message: str) -> None:
     with pytest.raises(MetadataError) as caught:

@@ -9,7 +9,7 @@ import pytest
 from agentrail_runtime import report
 from agentrail_runtime.decision import Action, ActionKind
 from agentrail_runtime.entry import RelPath
-from agentrail_runtime.errors import AgentRailError, ConflictError
+from agentrail_runtime.errors import AgentRailError, ConflictError, IncompatibleError
 from agentrail_runtime.journal import Journal, Step
 from agentrail_runtime.operation.status import Status
 from agentrail_runtime.outcome import Origin, Outcome
@@ -232,7 +232,14 @@ def test_a_verbose_status_lists_every_path() -> None:
     ],
 )
 def test_a_status_says_whether_the_profile_is_supported(profile: str | None, line: str) -> None:
-    assert line in report.status_text(status(profile=profile), style=plain, verbose=False)
+    problem = IncompatibleError("the profile is not supported") if profile == "9.0" else None
+    found = status(profile=profile, problem=problem)
+    assert line in report.status_text(found, style=plain, verbose=False)
+
+
+def test_a_profile_that_an_install_would_take_is_supported_though_no_list_names_it() -> None:
+    lines = report.status_text(status(profile="2.1.0"), style=plain, verbose=False)
+    assert "profile    schema 2.1.0, supported" in lines
 
 
 @pytest.mark.parametrize(("route", "is_told"), [("package", False), ("copy", True)])

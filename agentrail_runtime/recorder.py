@@ -150,9 +150,11 @@ class Recorder:
         place = self._place()
         if self._repo is None:
             self._repo = _repo(place, _identity(self._root()))
-        event = event._replace(repo=self._repo)
+        line = event_.dump(event._replace(repo=self._repo))
         try:
-            place.append(RelPath(f"{self._repo}.jsonl"), event_.dump(event))
+            place.append(RelPath(f"{self._repo}.jsonl"), line)
+        except PermissionError:  # another user's file
+            place.append(RelPath(f"{self._repo}.{self._identifier}.jsonl"), line)
         finally:
             place.close()
 

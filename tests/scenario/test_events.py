@@ -468,6 +468,19 @@ def test_a_directory_that_is_not_there_is_told_and_not_made(repo: Path, place: P
     assert len(lines(repo / INSIDE)) == 1
 
 
+def test_a_second_user_of_a_repository_writes_a_file_of_their_own(repo: Path, place: Path) -> None:
+    assert install(repo).code == 0
+    (theirs,) = place.glob("*.jsonl")
+    before = theirs.read_bytes()
+    theirs.chmod(0o444)
+    done = without_privileges(lambda: install(repo))
+    assert (done.code, done.err) == (0, "")
+    assert theirs.read_bytes() == before
+    (ours,) = {*place.glob("*.jsonl")} - {theirs}
+    assert [line["phase"] for line in lines(ours)] == ["started", "finished"]
+    assert {line["repo"] for line in lines(ours)} == {theirs.stem}
+
+
 def test_a_file_in_its_place_stays_as_it_is(repo: Path, place: Path) -> None:
     place.rmdir()
     place.write_bytes(b"mine\n")

@@ -19,13 +19,13 @@ from agentrail_runtime.credential import Credential
 from agentrail_runtime.release import metadata
 from agentrail_runtime.release.policy import ChannelPolicy
 from agentrail_runtime.release.simple_index import PROJECT, is_same_version
-from agentrail_runtime.remote_index import SECONDS, RemoteIndex, sign_in
+from agentrail_runtime.remote_index import SECONDS, RemoteChannel, RemoteIndex, sign_in
 
 _SIMPLE: Final = "/+simple"
 _MAX_ANSWER: Final = 1 << 20
 
 
-class DevpiChannel:
+class DevpiChannel(RemoteChannel):
     """An index of a devpi server; nothing is asked until there is need.
 
     Args:
@@ -47,29 +47,13 @@ class DevpiChannel:
                 f", got {named[:200] or 'none'}",
                 hint="name it in distribution.yaml",
             )
-        self.name: str = policy.name
-        self.location = urlunsplit(parts)
+        location = urlunsplit(parts)
+        index = RemoteIndex(policy.index_url or f"{location}{_SIMPLE}/", seconds=seconds)
+        super().__init__(policy.name, location, index)
         self._path = "/".join(names[-2:])
         self._server = urlunsplit(parts._replace(path="/".join(names[:-2])))
         self._seconds = seconds
-        self._index = RemoteIndex(policy.index_url or f"{self.location}{_SIMPLE}/", seconds=seconds)
         self._token: Credential | None = None
-
-    def distributions(self) -> tuple[Distribution, ...]:
-        """Return every file that the index serves, those of its bases, too.
-
-        Raises:
-            ChannelError: it cannot be read.
-        """
-        return self._index.distributions()
-
-    def fetch(self, distribution: Distribution) -> bytes:
-        """Return the bytes of a file, whose SHA-256 is the one told.
-
-        Raises:
-            ChannelError: it cannot be read, or is another file.
-        """
-        return self._index.fetch(distribution)
 
     def add(self, distributions: Sequence[Distribution], origin: Channel) -> None:
         """Put files into this index: pushed by the server from another index of its, else uploaded.

@@ -135,3 +135,35 @@ def sign_in(found: credential.Found) -> str:
     notes = "".join(f"; {note}" for note in found.notes)
     names = f"{credential.USERNAME} and {credential.PASSWORD}"
     return f"set {names}, or put user and password into netrc or the keyring{notes}"
+
+
+class RemoteChannel:
+    """What all channels have in common that an index serves.
+
+    Args:
+        name: which channel it is.
+        location: where it is, for messages.
+        index: what serves it.
+    """
+
+    def __init__(self, name: str, location: str, index: RemoteIndex) -> None:
+        self.name = name
+        self.location = location
+        self._index = index
+
+    def distributions(self) -> tuple[Distribution, ...]:
+        """Return every file that the index serves, those of its bases, too; read anew.
+
+        Raises:
+            ChannelError: it cannot be read.
+        """
+        return self._index.distributions()
+
+    def fetch(self, distribution: Distribution) -> bytes:
+        """Return the bytes of a file, whose SHA-256 is the one told.
+
+        Raises:
+            ChannelError: it cannot be read.
+            AlteredError: it is another file.
+        """
+        return self._index.fetch(distribution)

@@ -16,7 +16,7 @@ from agentrail_runtime import credential
 from agentrail_runtime.channel import Channel, ChannelError, Distribution
 from agentrail_runtime.release.policy import ChannelPolicy
 from agentrail_runtime.release.simple_index import PROJECT, is_same_version
-from agentrail_runtime.remote_index import SECONDS, RemoteIndex, sign_in
+from agentrail_runtime.remote_index import SECONDS, RemoteChannel, RemoteIndex, sign_in
 
 UPLOAD_SECONDS: Final = 600.0
 """How long twine may take for all files."""
@@ -25,7 +25,7 @@ _LOOKS: Final = 5
 _PAUSE: Final = 3.0
 
 
-class TwineChannel:
+class TwineChannel(RemoteChannel):
     """An index that twine uploads to; nothing is asked until there is need.
 
     Args:
@@ -52,9 +52,8 @@ class TwineChannel:
                     f"channels.{policy.name}.{field}: expected a URL, got {url or 'none'}",
                     hint="name in distribution.yaml where twine uploads to, and the index itself",
                 )
-        self.name: str = policy.name
-        self.location: str = policy.location or ""
-        self._index = RemoteIndex(policy.index_url or "", seconds=seconds)
+        index = RemoteIndex(policy.index_url or "", seconds=seconds)
+        super().__init__(policy.name, policy.location or "", index)
         self._upload_seconds = upload_seconds
         self._pause = pause
 
@@ -65,22 +64,6 @@ class TwineChannel:
             f"{self.location}: no version can be taken out from here: yank or delete it on the server "
             f"by hand (PyPI: Your projects, {PROJECT}, Manage, Releases, Options)"
         )
-
-    def distributions(self) -> tuple[Distribution, ...]:
-        """Return every file that the index serves, read anew.
-
-        Raises:
-            ChannelError: it cannot be read.
-        """
-        return self._index.distributions()
-
-    def fetch(self, distribution: Distribution) -> bytes:
-        """Return the bytes of a file, whose SHA-256 is the one told.
-
-        Raises:
-            ChannelError: it cannot be read, or is another file.
-        """
-        return self._index.fetch(distribution)
 
     def add(self, distributions: Sequence[Distribution], origin: Channel) -> None:
         """Upload files with twine, then wait until the index lists them.

@@ -145,7 +145,8 @@ class TwineChannel(RemoteChannel):
 
     def _failure(self, text: str, found: credential.Found) -> ChannelError:
         if "No module named twine" in text:
-            return ChannelError("twine: not installed", hint="pip install twine")
+            hint = "pip install 'agentrail-runtime[publishing]'"
+            return ChannelError("twine: not installed", hint=hint)
         lines = [line for row in text.splitlines() if (line := credential.printable(row))]
         last = lines[-1] if lines else "no reason is given"
         told = next((line for line in lines if line.startswith("ERROR")), last)

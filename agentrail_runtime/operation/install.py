@@ -270,6 +270,7 @@ class _Run:
             inspect=self._target.inspect,
             rules=self._rules(),
         )
+        self._deprecation = self._copy_notice()
 
     def _rules(self) -> Rules:
         wanted = self._options.task_root
@@ -350,10 +351,10 @@ class _Run:
         notices = [*self._session.notices, *self._denial]
         if self._origin.fallback_reason:
             notices.append(f"installed by the copy route: {self._origin.fallback_reason}")
-        told = [self._deprecation()] if self._options.source == "copy" and self.plan.changes else []
+        told = [self._deprecation] if self._deprecation else []
         if self._origin.integrity == "unverified":
             told.insert(0, f"{self._bundle.location}: has no index, so its files are unverified")
-        notices += filter(None, ["; ".join(filter(None, told))])
+        notices += ["; ".join(told)] if told else []
         old = self.plan.previous_task_root
         if old and old != self.plan.task_root and (count := self._count_records(old)):
             notices.append(
@@ -362,8 +363,10 @@ class _Run:
             )
         return notices
 
-    def _deprecation(self) -> str | None:
-        """Return the notice of the end of the copy route."""
+    def _copy_notice(self) -> str | None:
+        """Return what somebody who copies should know of the end of that route."""
+        if self._options.source != "copy" or not self.plan.changes:
+            return None
         version = self._bundle.index.runtime_version
         is_told = version != source_.UNINDEXED_VERSION
         today = datetime.now(timezone.utc).date()

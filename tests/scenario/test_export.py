@@ -695,6 +695,14 @@ class TestRefusedInput:
         assert run.code == 1
         assert f"{tmp_path}/nowhere: no such directory (expected a framework repository)" in run.err
 
+    def test_a_policy_that_is_no_file(self, fw: Path) -> None:
+        (fw / POLICY_NAME).mkdir()
+        assert self.refusal(fw) == f"{fw}/{POLICY_NAME}: cannot be read: not a plain file"
+
+    def test_a_policy_that_is_none(self, fw: Path) -> None:
+        write(fw, {POLICY_NAME: "phase: 9\n"})
+        assert f"{fw}/{POLICY_NAME}:1: phase: expected 0 to 4, got 9" in self.refusal(fw)
+
     def test_a_root_without_manifest(self, fw: Path) -> None:
         (fw / MANIFEST_NAME).unlink()
         assert self.refusal(fw) == (

@@ -258,4 +258,4 @@ def test_no_line_of_the_users_is_lost_in_short_lives() -> None:
 
 @pytest.mark.slow
 def test_no_line_of_the_users_is_lost_in_long_lives() -> None:
-    live(examples=120, steps=40)
+    live(examples=60, steps=40)

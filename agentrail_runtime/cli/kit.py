@@ -9,9 +9,10 @@ from typing import Any
 
 from agentrail_runtime.cli import install
 from agentrail_runtime.cli.main import COMMANDS, agentrail, run
-from agentrail_runtime.entry import INDEX_NAME
+from agentrail_runtime.entry import INDEX_NAME, LAST_PHASE
 from agentrail_runtime.errors import SourceError, typed
 from agentrail_runtime.kit import RUNTIME
+from agentrail_runtime.route import packaged_index
 from agentrail_runtime.source import package_tree
 from agentrail_runtime.tree import DirectoryTree
 
@@ -20,10 +21,13 @@ def main() -> None:
     """Run a command: one of ``agentrail``, or an install where the first word names none.
 
     The bundle beside the application is the source, unless options or the environment name another.
+    Once the copy route is removed, it is the equal one within the application.
     """
     words = sys.argv[1:]
     runtime = os.path.join(os.path.dirname(os.path.realpath(sys.argv[0])), RUNTIME)
-    for name, default in (("AGENTRAIL_SOURCE", "copy"), ("AGENTRAIL_RUNTIME_DIR", runtime)):
+    own = packaged_index()
+    source = "package" if own is not None and own.phase == LAST_PHASE else "copy"
+    for name, default in (("AGENTRAIL_SOURCE", source), ("AGENTRAIL_RUNTIME_DIR", runtime)):
         os.environ[name] = os.environ.get(name) or default
 
     def check(values: Mapping[str, Any]) -> None:

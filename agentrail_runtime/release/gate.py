@@ -164,7 +164,8 @@ def judge(
     kept = Hypotheses(1 - asked.rollback.bad, 1 - asked.rollback.good)
     test = steps(kept, alpha=policy.alpha, beta=policy.beta)
     soak = round(asked.soak_hours * 3600) * SECOND
-    count = sum(at + soak <= microseconds(now) for at, _ in evidence.installs)
+    latest = microseconds(now) - soak
+    count = sum(at <= latest for at, _ in evidence.installs)
     fates = tuple(is_kept for _, is_kept in evidence.installs)
     rollback, best = walk(fates[:count], test), walk(fates, test)
     if rollback.decision is None and best.decision == "stop":

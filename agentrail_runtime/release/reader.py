@@ -25,14 +25,14 @@ class PolicyError(AgentRailError):
 
 
 def decode(data: bytes, name: str) -> str:
-    """Return the text of a document (UTF-8, a BOM allowed); messages call it `name`.
+    """Return the text of a document (UTF-8, a BOM stays in it); messages call it `name`.
 
     Raises:
         PolicyError: too large, or not UTF-8.
     """
     try:
         if len(data) <= _MAX_BYTES:
-            return data.decode("utf-8-sig")
+            return data.decode("utf-8")
         problem = f"too large (expected at most {_MAX_BYTES} bytes, got {len(data)})"
     except UnicodeDecodeError as error:
         problem = f"not UTF-8 (byte {error.start})"

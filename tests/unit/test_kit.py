@@ -20,7 +20,7 @@ import pytest
 
 from agentrail_runtime import __version__, kit, source
 from agentrail_runtime.cli import kit as cli_kit
-from agentrail_runtime.entry import INDEX_NAME
+from agentrail_runtime.entry import INDEX_NAME, load_index
 from agentrail_runtime.errors import SourceError
 from agentrail_runtime.kit import Application
 from agentrail_runtime.replacement import item
@@ -331,6 +331,14 @@ def test_a_target_alone_is_installed_from_what_lies_beside(place: Path, tmp_path
     assert (done.code, found["kind"], found["location"]) == (0, "copy", str(place / "runtime"))
     assert run(place, tmp_path / "t").out.endswith("nothing to do (1 unchanged)\n")
     assert run(place, "install", tmp_path / "t").code == 0
+
+
+def test_a_kit_outlives_the_copy_route(place: Path, tmp_path: Path) -> None:
+    for root in (place / "runtime", tmp_path / "package"):
+        index = load_index((root / INDEX_NAME).read_bytes())
+        (root / INDEX_NAME).write_bytes(index._replace(phase=4, default_source="package").dump())
+    done = run(place, "--json", tmp_path / "t")
+    assert (done.code, done.json["source"]["kind"]) == (0, "package")
 
 
 @pytest.mark.parametrize("command", ["verify", "status", "diff", "rollback", "uninstall"])

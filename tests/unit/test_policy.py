@@ -106,6 +106,11 @@ def test_an_edit_touches_no_other_byte() -> None:
     assert with_phase(load(crlf), 2) == crlf.replace(b"phase: 3\r", b"phase: 2\r")
 
 
+def test_an_edit_keeps_a_byte_order_mark() -> None:
+    marked = b"\xef\xbb\xbf" + SHIPPED
+    assert with_phase(load(marked), 2) == marked.replace(b"phase: 3\n", b"phase: 2\n")
+
+
 def test_a_value_that_stands_right_after_its_colon_is_edited_all_the_same() -> None:
     data = changed("^suspended: null$", "suspended:")
     suspended = load(with_suspension(load(data), Suspension(SINCE, "x")))

@@ -15,7 +15,7 @@ ACTOR = "The AgentRail developers"
 SECRET = "0wner-s3cret"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def owned(devpi: Devpi) -> Devpi:
     devpi.make_user("owner", SECRET)
     for stage in ("internal", "pilot"):

@@ -57,7 +57,7 @@ def path(stage: Stage) -> str:
     return f"{stage}-owner/{stage}"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def owned(devpi: Devpi) -> Devpi:
     for stage in ("internal", "pilot"):
         name = f"{stage}-owner"

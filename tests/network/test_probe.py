@@ -329,7 +329,7 @@ class Signed:
         self.signature = root / "denied.json.sig"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def signed(tmp_path_factory: pytest.TempPathFactory) -> Signed:
     return Signed(tmp_path_factory.mktemp("signed"))
 

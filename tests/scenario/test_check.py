@@ -152,7 +152,7 @@ def test_documents_that_were_there_and_break_the_rules_are_named_and_none_of_our
 def test_the_remedy_that_is_told_mends_it(installed: Path) -> None:
     write(installed, {"docs/specs/new.md": "# New\n"})
     assert check(installed).out == (
-        "docs/INDEX.md:25: docs_index_in_sync: expected an entry for docs/specs/new.md, found none\n"
+        "docs/INDEX.md:27: docs_index_in_sync: expected an entry for docs/specs/new.md, found none\n"
         "    hint: agentrail docs-indexer --mode apply\n"
         "FAIL: check: 0 tasks, 1 finding\n"
     )

@@ -19,6 +19,7 @@ import pytest
 import agentrail_runtime
 from agentrail_runtime import git as git_
 from agentrail_runtime import recorder
+from agentrail_runtime.entry import RelPath
 from agentrail_runtime.errors import RecoveryError
 from agentrail_runtime.operation import install as operation
 from agentrail_runtime.operation import recorded
@@ -479,6 +480,23 @@ def test_a_second_user_of_a_repository_writes_a_file_of_their_own(repo: Path, pl
     (ours,) = {*place.glob("*.jsonl")} - {theirs}
     assert [line["phase"] for line in lines(ours)] == ["started", "finished"]
     assert {line["repo"] for line in lines(ours)} == {theirs.stem}
+
+
+def test_what_may_not_be_appended_to_is_left_to_its_owner(
+    repo: Path, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append = Target.append
+
+    def refused(self: Target, path: RelPath, line: bytes, **limits: Any) -> None:
+        if path.count(".") == 1:
+            raise PermissionError(13, "Permission denied")
+        append(self, path, line, **limits)
+
+    monkeypatch.setattr(Target, "append", refused)
+    assert install(repo).code == 0
+    (ours,) = place.glob("*.jsonl")
+    assert ours.stem == f"{lines(ours)[0]['repo']}.{lines(ours)[0]['event_id']}"
+    assert [line["phase"] for line in lines(ours)] == ["started", "finished"]
 
 
 def test_a_file_in_its_place_stays_as_it_is(repo: Path, place: Path) -> None:

@@ -85,12 +85,19 @@ class Devpi(NamedTuple):
         )
 
     def make_user(self, name: str, password: str) -> None:
-        """Make a user."""
-        self.ask("PUT", name, {"password": password})
+        """Make a user, if there is none of that name."""
+        self._put(name, {"password": password})
 
     def make_index(self, path: str, **settings: Any) -> None:
-        """Make an index."""
-        self.ask("PUT", path, {"type": "stage", "bases": [], "volatile": False, **settings})
+        """Make an index, if there is none of that name."""
+        self._put(path, {"type": "stage", "bases": [], "volatile": False, **settings})
+
+    def _put(self, path: str, value: Any) -> None:
+        try:
+            self.ask("PUT", path, value)
+        except web.RefusedError as error:
+            if error.status != 409:  # of one that is there, in whatever order the tests run
+                raise
 
     def policy(self, stage: Stage, path: str) -> ChannelPolicy:
         """Return what a policy says of a channel that is an index here."""

@@ -6,13 +6,31 @@ import marshal
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Final, Generic, TypeVar
 
+S = TypeVar("S")
 T = TypeVar("T")
 WORTH_IT: Final = 1_000
 """From so many files on, a second process takes less time than it costs."""
+
+
+def shared(items: Sequence[S], work: Callable[[Sequence[S]], list[T]]) -> list[T]:
+    """Return ``work(items)``; the second half of many is done by a second process.
+
+    Args:
+        items: what to work on.
+        work: returns one value, which marshal can write, for each item; may be done twice.
+    """
+    if len(items) < WORTH_IT:
+        return work(items)
+    half = len(items) // 2
+    wait = begin(lambda: work(items[half:]))
+    try:
+        return work(items[:half]) + wait()
+    finally:
+        end(wait)
 
 
 def begin(work: Callable[[], T]) -> Callable[[], T]:

@@ -30,6 +30,11 @@ def dump(value: Json, *, is_ascii: bool = False) -> bytes:
     return (_text(value, "\n", quote) + "\n").encode()
 
 
+def text(value: Json, *, level: int) -> str:
+    """Return `value` as it stands in a canonical document, `level` levels below the top."""
+    return _text(value, "\n" + "  " * level, json.encoder.encode_basestring)
+
+
 def _text(value: Any, line: str, quote: Callable[[str], str]) -> str:
     """Return `value` as text; a `line` begins with its indentation.
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import takewhile
-from typing import Final, Literal, NamedTuple, NewType, get_args
+from typing import Any, Final, Literal, NamedTuple, NewType, get_args
 
 from agentrail_runtime import document
 from agentrail_runtime.document import DocumentError, Json
+from agentrail_runtime.table import Layout
 
 RelPath = NewType("RelPath", str)
 """A path below a target or a bundle, with ``/``, that `parse_path` has let through."""
@@ -39,6 +40,9 @@ _FORBIDDEN = re.compile(r'[\x00-\x1f\x7f-\x9f<>:"|?*\\]')
 # A path of ASCII names that nothing below could object to; `_SUSPECT` may be one in spite of that.
 _PLAIN = re.compile(r"(?=.{1,255}\Z)[A-Za-z0-9_.-]*[A-Za-z0-9_-](?:/[A-Za-z0-9_.-]*[A-Za-z0-9_-])*")
 _SUSPECT = re.compile(r"(?:^|/)(?:con|prn|aux|nul|com\d|lpt\d|\.git)(?:[./]|\Z)", re.I)
+# The same for many of them, in lower case, each between two slashes.
+_UNPLAIN = re.compile(r"[^a-z0-9_./-]")
+_SUSPECTS = re.compile(r"/(?:con|prn|aux|nul|com\d|lpt\d|\.git)[./]")
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³]) *(?:\.|$)", re.I)
 # HFS+ ignores these code points in names, so that ".g<U+200C>it" opens ".git" there.
 _IGNORABLE = dict.fromkeys(
@@ -84,6 +88,23 @@ def parse_path(text: str) -> RelPath:
         if problem := _name_problem(name):
             raise PathError(f"{shown}: {problem}")
     return RelPath(text)
+
+
+def are_plain(paths: Sequence[str]) -> bool:
+    """Tell whether `parse_path` lets all of `paths` through and `collisions` finds nothing in them.
+
+    This looks at all of them at once; where it says no, those two tell what is wrong, if anything.
+    """
+    lines = "\n".join(paths).lower()
+    joined = f"/{lines}/".replace("\n", "/")
+    is_odd = not lines.isascii() or "//" in joined or "./" in joined
+    if is_odd or _UNPLAIN.search(joined) or _SUSPECTS.search(joined):
+        return not paths
+    keys = {*lines.split("\n")}
+    directories = {key.rpartition("/")[0] for key in keys}
+    directories |= {above for path in directories for above in parents(path)}
+    has_room = max(map(len, paths)) <= _NAME_BYTES
+    return has_room and len(keys) == len(paths) and keys.isdisjoint(directories)
 
 
 def _name_problem(name: str) -> str | None:
@@ -248,7 +269,7 @@ class Index(NamedTuple):
     def dump(self) -> bytes:
         """Return the canonical bytes, whose SHA-256 is the digest of the bundle."""
         told = {key: getattr(self, key) for key in ("task_root", "phase", "default_source")}
-        return document.dump(
+        return _ROWS.dump(
             {
                 **self.extra,
                 **{key: value for key, value in told.items() if value is not None},
@@ -256,19 +277,39 @@ class Index(NamedTuple):
                 "runtime_version": self.runtime_version,
                 "release_seq": self.release_seq,
                 "profile_schema_versions": list(self.profile_schema_versions),
-                "entries": [entry.as_json() for entry in self.entries],
                 "metadata": [
                     {"path": entry.path, "sha256": entry.sha256, "size": entry.size}
                     for entry in self.metadata
                 ],
-            }
+            },
+            map(_row, self.entries),
         )
+
+
+def _row(entry: Entry) -> str:
+    path, ownership, digest, size, executable = entry
+    return _ROWS.template % ("true" if executable else "false", ownership, path, digest, size)
 
 
 class IndexSchemaError(DocumentError):
     """The index is of a schema that this version does not read."""
 
 
+OWNERSHIP_ROW: Final = '"(managed|seed|block|profile)"'
+PATH_ROW: Final = r'"([^"\\\x00-\x1f]+)"'
+DIGEST_ROW: Final = '"([0-9a-f]{64})"'
+SIZE_ROW: Final = "(0|[1-9][0-9]{0,14})"
+BOOL_ROW: Final = "(true|false)"
+_ROWS = Layout.of(
+    "entries",
+    {
+        "executable": BOOL_ROW,
+        "ownership": OWNERSHIP_ROW,
+        "path": PATH_ROW,
+        "sha256": DIGEST_ROW,
+        "size": SIZE_ROW,
+    },
+)
 _INDEX_KEYS = {
     "schema_version",
     "runtime_version",
@@ -290,19 +331,22 @@ def load_index(data: bytes) -> Index:
         IndexSchemaError: of another major schema version than 1.
         DocumentError: anything else; the text has one line for each finding.
     """
-    value = document.load(data)
+    value, rows = _ROWS.load(data) or (document.load(data), None)
     schema = document.field(value, "schema_version", str)
     if not document.schema_window(schema, major=1):
         raise IndexSchemaError(f"schema_version: expected 1.x, got {schema}")
     document.refuse_misspelt(value, _INDEX_KEYS)
     findings: list[str] = []
-    entries = tuple(_load_entries(value, "entries", findings))
+    entries = _entries(rows) if rows else [*_load_entries(value, "entries", findings)]
     metadata = tuple(_load_entries(value, "metadata", findings))
-    findings += collisions(entry.path for entry in (*entries, *metadata))
+    paths = [entry.path for entry in (*entries, *metadata)]
+    if not are_plain(paths):
+        findings += path_findings([entry.path for entry in entries], "entries") if rows else ()
+        findings += collisions(paths)
     findings += [
         f"{entry.path}: belongs to the installer"
         for entry in entries
-        if is_reserved(collision_key(entry.path))
+        if may_be_own(entry.path) and is_reserved(collision_key(entry.path))
     ]
     if findings:
         raise DocumentError("\n".join(findings))
@@ -342,6 +386,29 @@ def is_reserved(key: str) -> bool:
     """Tell whether a path, as its `collision_key`, is one of the installer's own."""
     ours = (STATE_ROOT, RECEIPT_PATH, GITIGNORE_PATH, STATE_PATH, INDEX_NAME, SIGNATURE_NAME)
     return key in ours or key.startswith((STATE_PATH + "/", RECEIPT_PATH + "/", GITIGNORE_PATH + "/"))
+
+
+def _entries(rows: Sequence[Any]) -> list[Entry]:
+    """Return entries out of the rows of a canonical index, whose paths nobody has looked at yet."""
+    owners: dict[str, Ownership] = {owner: owner for owner in OWNERSHIPS}
+    return [
+        Entry(path, owners[owner], digest, int(size), executable == "true")
+        for executable, owner, path, digest, size in rows
+    ]
+
+
+def may_be_own(path: str) -> bool:
+    """Tell whether it is worth asking whether `path` is one of the installer's own."""
+    return path[:1] in ".rR" or not path.isascii()
+
+
+def path_findings(paths: Iterable[str], key: str) -> Iterator[str]:
+    """Yield what is wrong with each of `paths`, which stand under `key`."""
+    for number, path in enumerate(paths):
+        try:
+            parse_path(path)
+        except PathError as error:  # noqa: PERF203 - all findings are wanted
+            yield f"{key}[{number}].path: {error}"
 
 
 def _load_entries(value: Json, key: str, findings: list[str]) -> Iterator[Entry]:

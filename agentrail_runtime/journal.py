@@ -6,11 +6,16 @@ commit; there it is what ``rollback`` reads.
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from collections.abc import Iterator
+from typing import Final, Literal, NamedTuple
 
-from agentrail_runtime import document
+from agentrail_runtime import document, table
 from agentrail_runtime.document import DocumentError, Json
 from agentrail_runtime.entry import (
+    BOOL_ROW,
+    DIGEST_ROW,
+    PATH_ROW,
+    SIZE_ROW,
     STATE_PATH,
     PathError,
     RelPath,
@@ -19,6 +24,7 @@ from agentrail_runtime.entry import (
     parse_entry_path,
     parse_path,
 )
+from agentrail_runtime.table import Layout
 
 JOURNAL_PATH = RelPath(f"{STATE_PATH}/journal")
 STASH_PATH = RelPath(f"{STATE_PATH}/stash")
@@ -94,7 +100,11 @@ class Journal(NamedTuple):
 
     def dump(self) -> bytes:
         """Return the canonical bytes of the journal."""
-        return document.dump(
+        return b"".join(self.chunks())
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yield what `dump` returns in parts."""
+        return table.chunks(
             {
                 "schema_version": "1.0",
                 "transaction": self.transaction,
@@ -103,15 +113,6 @@ class Journal(NamedTuple):
                 "created": self.created,
                 "runtime_version": self.runtime_version,
                 "previous_version": self.previous_version,
-                "steps": [
-                    {
-                        "path": step.path,
-                        "before": _image_json(step.before),
-                        "after": _image_json(step.after),
-                        "is_edited": step.is_edited,
-                    }
-                    for step in self.steps
-                ],
                 "made_directories": list(self.made_directories),
                 "emptied_directories": [
                     {"path": path, "mode": mode} for path, mode in self.emptied_directories
@@ -119,12 +120,40 @@ class Journal(NamedTuple):
                 "parent": self.parent,
                 "undoes": list(self.undoes),
                 "keeps": list(self.keeps),
-                "deliveries": [
-                    {"sha256": text.sha256, "offset": text.offset, "size": text.size}
-                    for text in self.deliveries
-                ],
-            }
+            },
+            {
+                _DELIVERIES: map(_delivery_row, self.deliveries),
+                _STEPS: map(_step_row, self.steps),
+            },
         )
+
+
+_IMAGE: Final = """{
+        "mode": %d,
+        "sha256": "%s",
+        "size": %d
+      }"""
+_DELIVERIES: Final = Layout.of(
+    "deliveries", {"offset": SIZE_ROW, "sha256": DIGEST_ROW, "size": SIZE_ROW}
+)
+_STEPS: Final = Layout.of(
+    "steps", {"after": "(.*)", "before": "(.*)", "is_edited": BOOL_ROW, "path": PATH_ROW}
+)
+
+
+def _delivery_row(delivery: Delivery) -> str:
+    digest, offset, size = delivery
+    return _DELIVERIES.template % (offset, digest, size)
+
+
+def _step_row(step: Step) -> str:
+    path, before, after, is_edited = step
+    edited = "true" if is_edited else "false"
+    return _STEPS.template % (_image_row(after), _image_row(before), edited, path)
+
+
+def _image_row(image: Image | None) -> str:
+    return "null" if image is None else _IMAGE % (image.mode, image.sha256, image.size)
 
 
 def load(data: bytes) -> Journal:
@@ -201,10 +230,6 @@ def _load_delivery(row: Json, place: str) -> Delivery:
         document.field(row, "offset", int, place=place),
         document.field(row, "size", int, place=place),
     )
-
-
-def _image_json(image: Image | None) -> Json | None:
-    return image and {"sha256": image.sha256, "size": image.size, "mode": image.mode}
 
 
 def _optional_text(value: Json, key: str) -> str | None:

@@ -99,12 +99,14 @@ def build(
         ProfileError: the profile cannot be read or safely edited.
         IncompatibleError: the profile's schema is not supported.
     """
-    sides = _sides(receipt, index, inspect)
+    settled, sides = _sort_out(receipt, index, inspect, rules)
     _refuse_unsafe((side.path, ownership.not_a_file(side)) for side in sides if _is_unsafe(side))
     renamed = _renames(sides, rules)
     decisions = [renamed.get(side.path) or ownership.decide(side, rules) for side in sides]
     if receipt is None:
         decisions += _left_behind(index, inspect, rules)
+    if receipt is None or settled:
+        decisions += settled
         decisions.sort(key=lambda decision: decision.action.path if decision.action else "")
     said = next((decision for decision in decisions if decision.task_root), None)
     fallback = rules.task_root or rules.installed_task_root or DEFAULT_TASK_ROOT
@@ -120,7 +122,9 @@ def build(
         records=tuple(decision.record for decision in decisions if decision.record),
         extra=receipt.extra if receipt else {},
     )
-    _refuse_task_root(task_root, sides)
+    _refuse_task_root(task_root, index)
+    if receipt is not None and following._replace(canonical=receipt.canonical) == receipt:
+        following = receipt
     planned = _plan(decisions, _own_files(following, inspect, rules), task_root=task_root)
     return planned._replace(
         previous_task_root=previous or rules.installed_task_root, receipt=inspect(RECEIPT_PATH)
@@ -139,7 +143,7 @@ def build_removal(
         has_records: whether the task root holds anything of the user's.
         keeps_state: whether ``.agentrail/state/`` has to stay, and to stay out of version control.
     """
-    decisions = [ownership.remove(side, rules) for side in _sides(receipt, None, inspect)]
+    decisions = [ownership.remove(side, rules) for side in _sides(receipt, inspect)]
     own = [RECEIPT_PATH]
     own += [] if keeps_state or not _is_own_gitignore(inspect, rules) else [GITIGNORE_PATH]
     marker = keep_path(receipt.task_root)
@@ -158,7 +162,7 @@ def build_check(*, receipt: Receipt, inspect: Inspect, rules: Rules) -> Plan:
         inspect: tells what stands at a path.
         rules: what holds for every path.
     """
-    decisions = [ownership.check(side, rules) for side in _sides(receipt, None, inspect)]
+    decisions = [ownership.check(side, rules) for side in _sides(receipt, inspect)]
     return _plan(decisions, [], task_root=receipt.task_root)
 
 
@@ -198,21 +202,34 @@ def _rank(change: Change) -> int:
     return 2 if change.path == PROFILE_PATH else 1
 
 
-def _sides(receipt: Receipt | None, index: Index | None, inspect: Inspect) -> list[Side]:
+def _sides(receipt: Receipt, inspect: Inspect) -> Iterator[Side]:
+    for record in receipt.records:
+        yield _side(record.path, record, None, inspect(record.path))
+
+
+def _sort_out(
+    receipt: Receipt | None, index: Index, inspect: Inspect, rules: Rules
+) -> tuple[list[Decision], list[Side]]:
+    """Return the decisions on files of which nothing differs, and the sides that are left to decide."""
     records = {record.path: record for record in receipt.records} if receipt else {}
-    entries = {entry.path: entry for entry in index.entries} if index else {}
-    return [
-        _side(path, records.get(path), entries.get(path), inspect(path))
-        for path in sorted({*records, *entries})
-    ]
+    entries = {entry.path: entry for entry in index.entries}
+    settled: list[Decision] = []
+    sides: list[Side] = []
+    for path in sorted({*records, *entries}):
+        record, state, entry = records.get(path), inspect(path), entries.get(path)
+        if record and entry and managed.is_settled(record, state, entry, has_modes=rules.has_modes):
+            action = Action(path, "unchanged", "managed", managed.AS_DELIVERED)
+            settled.append(Decision(action, None, record))
+        else:
+            sides.append(_side(path, record, entry, state))
+    return settled, sides
 
 
 def _side(path: RelPath, record: Record | None, entry: Entry | None, state: State) -> Side:
     """Return the side; a base that was a block is none for a whole file, and the other way round."""
-    classes = {owner.ownership for owner in (record, entry) if owner}
-    if len(classes) == 2 and "block" in classes:
-        record = None
-    return Side(path=path, record=record, state=state, entry=entry)
+    if record and entry and record.ownership != entry.ownership:
+        record = None if "block" in (record.ownership, entry.ownership) else record
+    return Side(path, record, state, entry)
 
 
 def _left_behind(index: Index, inspect: Inspect, rules: Rules) -> Iterator[Decision]:
@@ -241,14 +258,14 @@ def _refuse_unsafe(findings: Iterable[tuple[str, str]]) -> None:
         )
 
 
-def _refuse_task_root(task_root: RelPath, sides: Iterable[Side]) -> None:
+def _refuse_task_root(task_root: RelPath, index: Index) -> None:
     """Make sure that the task root is not in the place of a file of the framework's."""
     above = {collision_key(path) for path in (task_root, *parents(task_root))}
-    for side in sides:
-        if side.entry and collision_key(side.path) in above:
+    for entry in index.entries:
+        if collision_key(entry.path) in above:
             raise UnsafePathError(
-                f"{task_root}: cannot hold task records: {side.path} is a file of the framework's",
-                paths=[side.path],
+                f"{task_root}: cannot hold task records: {entry.path} is a file of the framework's",
+                paths=[entry.path],
                 hint="name another directory with --task-root PATH",
             )
 
@@ -315,6 +332,8 @@ def _own_files(receipt: Receipt, inspect: Inspect, rules: Rules) -> Iterator[Cha
         if state.kind not in ("absent", "file")
     )
     for path, state in states.items():
+        if path == RECEIPT_PATH and state.sha256 == receipt.canonical != "":
+            continue
         before = rules.texts.current(path) if state.kind == "file" else None
         after = _own_text(path, before, receipt)
         if after != before:

@@ -6,25 +6,36 @@ It holds no time, no host and no absolute path: two equal installs have equal re
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Literal, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
 
-from agentrail_runtime import document
+from agentrail_runtime import document, table
 from agentrail_runtime.document import DocumentError, Json
 from agentrail_runtime.entry import (
+    BOOL_ROW,
+    DIGEST_ROW,
+    OWNERSHIP_ROW,
+    OWNERSHIPS,
+    PATH_ROW,
     RECEIPT_PATH,
+    SIZE_ROW,
     STATE_PATH,
     Ownership,
     PathError,
     RelPath,
+    are_plain,
     collision_key,
     collisions,
+    may_be_own,
     parse_digest,
     parse_entry_path,
     parse_ownership,
     parse_path,
+    path_findings,
+    sha256,
 )
 from agentrail_runtime.errors import IncompatibleError, ReceiptError
+from agentrail_runtime.table import Layout
 
 SourceKind = Literal["package", "copy"]
 
@@ -66,7 +77,10 @@ class Record(NamedTuple):
 
 
 class Receipt(NamedTuple):
-    """Everything that an install wrote; `records` is sorted by path."""
+    """Everything that an install wrote; `records` is sorted by path.
+
+    `canonical` is the hex SHA-256 of what it was loaded from, where `dump` returns just that.
+    """
 
     runtime_version: str
     release_seq: int
@@ -77,6 +91,11 @@ class Receipt(NamedTuple):
     schema_version: str = "1.0"
     source_extra: Json = {}
     extra: Json = {}
+    canonical: str = ""
+
+    def paths(self) -> Iterator[RelPath]:
+        """Yield the path of every record."""
+        return (record.path for record in self.records)
 
     def by_path(self) -> Mapping[str, Record]:
         """Return the records by their path."""
@@ -84,7 +103,7 @@ class Receipt(NamedTuple):
 
     def dump(self) -> bytes:
         """Return the canonical bytes of the receipt."""
-        return document.dump(
+        return _ROWS.dump(
             {
                 **self.extra,
                 "schema_version": self.schema_version,
@@ -96,9 +115,30 @@ class Receipt(NamedTuple):
                     "digest": self.source_digest,
                 },
                 "task_root": self.task_root,
-                "entries": [record.as_json() for record in self.records],
-            }
+            },
+            map(_row, self.records),
         )
+
+
+_ROWS = Layout.of(
+    "entries",
+    {
+        "executable": BOOL_ROW,
+        "git_blob": '"([0-9a-f]{40})"',
+        "ownership": OWNERSHIP_ROW,
+        "path": PATH_ROW,
+        "sha256": DIGEST_ROW,
+        "size": SIZE_ROW,
+    },
+)
+
+
+def _row(record: Record) -> str:
+    """Return the record as it stands in the receipt, nearly always by the template."""
+    path, owner, digest, blob, size, executable, declined, extra = record
+    if extra or declined is not None or digest is None:
+        return table.other_row(record.as_json())
+    return _ROWS.template % ("true" if executable else "false", blob, owner, path, digest, size)
 
 
 def load(data: bytes) -> Receipt:
@@ -109,7 +149,10 @@ def load(data: bytes) -> Receipt:
         ReceiptError: truncated, forged or otherwise not a receipt. The target is as it was.
     """
     try:
-        return _load(document.load(data))
+        value, rows = _ROWS.load(data) or (document.load(data), None)
+        receipt = _load(value, rows)
+        is_sorted = rows is not None and [row[3] for row in rows] == [*receipt.paths()]
+        return receipt._replace(canonical=sha256(data)) if is_sorted else receipt
     except DocumentError as error:
         raise ReceiptError(
             "\n".join(f"{RECEIPT_PATH}: {line}" for line in str(error).splitlines()),
@@ -118,7 +161,7 @@ def load(data: bytes) -> Receipt:
         ) from None
 
 
-def _load(value: Json) -> Receipt:
+def _load(value: Json, rows: Sequence[tuple[str, ...]] | None) -> Receipt:
     schema = document.field(value, "schema_version", str)
     if not document.schema_window(schema, major=1):
         raise IncompatibleError(
@@ -130,13 +173,10 @@ def _load(value: Json) -> Receipt:
     kind = document.field(source, "kind", str, place="source")
     if kind not in ("package", "copy"):
         raise DocumentError(f"source.kind: expected package|copy, got {kind!r}")
-    records = tuple(
-        sorted(
-            (_load_record(row, number) for number, row in enumerate(_rows(value))),
-            key=lambda record: record.path,
-        )
-    )
-    if findings := collisions(record.path for record in records):
+    records = _load_rows(rows) if rows else _load_records(value)
+    records.sort(key=lambda record: record.path)
+    paths = [record.path for record in records]
+    if not are_plain(paths) and (findings := [*path_findings(paths, "entries"), *collisions(paths)]):
         raise DocumentError("\n".join(findings))
     try:
         task_root = parse_path(document.field(value, "task_root", str))
@@ -150,13 +190,35 @@ def _load(value: Json) -> Receipt:
         source_digest=document.field(source, "digest", str, place="source"),
         source_extra=document.rest(source, ("kind", "digest")),
         task_root=task_root,
-        records=records,
+        records=tuple(records),
         extra=document.rest(value, _KEYS),
     )
 
 
-def _rows(value: Json) -> list[Json]:
-    return list(document.field(value, "entries", list))
+def _load_rows(rows: Sequence[Any]) -> list[Record]:
+    """Return records out of the rows of a canonical receipt, whose paths nobody has looked at yet.
+
+    Raises:
+        DocumentError: a path is one of the installer's.
+    """
+    for number, row in enumerate(rows):
+        if may_be_own(row[3]):
+            _refuse_own(row[3], place=f"entries[{number}]")
+    owners: dict[str, Ownership] = {owner: owner for owner in OWNERSHIPS}
+    return [
+        Record(path, owners[owner], digest, blob, int(size), executable == "true")
+        for executable, blob, owner, path, digest, size in rows
+    ]
+
+
+def _load_records(value: Json) -> list[Record]:
+    rows = document.field(value, "entries", list)
+    return [_load_record(row, number) for number, row in enumerate(rows)]
+
+
+def _refuse_own(path: str, *, place: str) -> None:
+    if (collision_key(path) + "/").startswith((STATE_PATH + "/", RECEIPT_PATH + "/")):
+        raise DocumentError(f"{place}.path: {path}: belongs to the installer")
 
 
 def _load_record(row: object, number: int) -> Record:
@@ -164,8 +226,7 @@ def _load_record(row: object, number: int) -> Record:
     if not isinstance(row, dict):
         raise DocumentError(f"{place}: expected an object")
     path = parse_entry_path(row, place=place)
-    if (collision_key(path) + "/").startswith((STATE_PATH + "/", RECEIPT_PATH + "/")):
-        raise DocumentError(f"{place}.path: {path}: belongs to the installer")
+    _refuse_own(path, place=place)
     _check_restore(row, place=place)
     delivered = row.get("sha256") is not None
     return Record(

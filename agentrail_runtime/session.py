@@ -75,7 +75,8 @@ class Session:
         self.target = target
         self.timeout = timeout
         self.notices: list[str] = []
-        self._seen: bytes | None = None
+        self._seen: str | None = None
+        self._receipt: Receipt | None = None
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -114,8 +115,12 @@ class Session:
             ReceiptError: the receipt is damaged or forged.
             IncompatibleError: it is of a newer schema.
         """
-        self._seen = self._read_receipt()
-        return None if self._seen is None else receipt_.load(self._seen)
+        data = self._read_receipt()
+        seen = None if data is None else sha256(data)
+        if seen is None or seen != self._seen:
+            self._seen = seen
+            self._receipt = None if data is None else receipt_.load(data)
+        return self._receipt
 
     def is_steady(self) -> bool:
         """Tell whether no other run has begun or ended since the receipt was read.
@@ -123,11 +128,12 @@ class Session:
         What was read without the lock is one state of the target then, and not a mix of two.
         """
         self.target.close()
-        return self._read_receipt() == self._seen and not transaction.is_hot(self.target)
+        return self.is_current() and not transaction.is_hot(self.target)
 
     def is_current(self) -> bool:
         """Tell, with the lock held, whether the receipt is still the one that was read."""
-        return self._read_receipt() == self._seen
+        data = self._read_receipt()
+        return (None if data is None else sha256(data)) == self._seen
 
     def _read_receipt(self) -> bytes | None:
         try:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Final, Literal, NamedTuple, Protocol
 
-from agentrail_runtime import known
+from agentrail_runtime import child, known
 from agentrail_runtime.document import DocumentError
 from agentrail_runtime.entry import (
     INDEX_NAME,
@@ -78,8 +78,8 @@ class Source(Protocol):
 class Bundle:
     """A checked bundle; the one implementation of `Source`.
 
-    `data` are the bytes of its index as they were checked, `signature` those of the file beside it,
-    None where there is none.
+    `signature` are the bytes of the file beside its index, None where there is none; `data` are those
+    of the index as they were checked, kept where there is a signature of them.
     """
 
     def __init__(
@@ -207,14 +207,15 @@ def open_tree(tree: Tree, kind: SourceKind, location: str) -> Bundle:
     present = dict(tree.walk())
     if findings := [*_differences(tree, index, present)]:
         raise _error(location, findings)
+    signature = tree.fetch(SIGNATURE_NAME).data if SIGNATURE_NAME in present else None
     return Bundle(
         tree,
         index,
         kind=kind,
         location=location,
         digest=f"sha256:{sha256(data)}",
-        signature=tree.fetch(SIGNATURE_NAME).data if SIGNATURE_NAME in present else None,
-        data=data,
+        signature=signature,
+        data=data if signature is not None else b"",
     )
 
 
@@ -222,10 +223,11 @@ def _differences(tree: Tree, index: Index, present: Mapping[str, str]) -> Iterat
     """Yield one finding for every file that is not as the index says."""
     entries = {entry.path: entry for entry in (*index.entries, *index.metadata)}
     modes: dict[str, int | None] = {}
+    sound = _sound(tree, [path for path in entries if present.get(path) == ""], entries, modes)
     for path in entries:
         if path not in present:
             yield f"{path}: missing"
-    for name, problem in sorted(present.items()):
+    for name, problem in sorted(row for row in present.items() if row[0] not in sound):
         entry = entries.get(RelPath(name))
         if problem:
             yield f"{name}: {problem}"
@@ -242,6 +244,25 @@ def _differences(tree: Tree, index: Index, present: Mapping[str, str]) -> Iterat
             if mode is not None and not may_have_mode(mode, executable=is_executable):
                 expected = "0755" if is_executable else "0644"
                 yield f"{name}: permissions altered (expected {expected}, got {mode:04o})"
+
+
+def _sound(
+    tree: Tree, paths: list[RelPath], entries: Mapping[RelPath, Entry], modes: dict[str, int | None]
+) -> set[str]:
+    """Return the paths whose bytes are as their entries say; note their permission bits in `modes`.
+
+    This is quick, and says nothing of the others.
+    """
+    if not isinstance(tree, DirectoryTree):
+        return set()
+    looks = child.shared(paths, lambda part: [*tree.look(part)])
+    sound: set[str] = set()
+    for path, found in zip(paths, looks, strict=True):
+        entry = entries[path]
+        if found is not None and found[0] == entry.sha256 and found[1] == entry.size:
+            sound.add(path)
+            modes[path] = found[2]
+    return sound
 
 
 def _other_task_root(tree: Tree, index: Index) -> Iterator[str]:

@@ -12,21 +12,34 @@ import hashlib
 import os
 import stat
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import groupby
 from typing import Final
 
-from agentrail_runtime.descriptor import CHUNK, OPEN_FLAGS, READ_FLAGS, read_all
+from agentrail_runtime.descriptor import (
+    CHUNK,
+    DIRECTORY_FLAGS,
+    HAS_DIR_FD,
+    OPEN_FLAGS,
+    READ_FLAGS,
+    Look,
+    look,
+    read_all,
+)
 from agentrail_runtime.entry import RECEIPT_PATH, STATE_PATH, STATE_ROOT, RelPath, State, parents
 from agentrail_runtime.errors import LockedError, TargetError, UnsafePathError
 
 LOCK_PATH: Final = RelPath(f"{STATE_PATH}/lock")
 EVENTS_PATH: Final = RelPath(f"{STATE_PATH}/events.jsonl")
+CACHE_PATH: Final = RelPath(f"{STATE_PATH}/stat-cache")
+BESIDE_CACHE: Final = RelPath(f"{STATE_PATH}/.stat-cache.new")
+"""Where `Target.rewrite` writes the cache before it is put in place."""
 _REPARSE_POINT: Final = 0x400  # FILE_ATTRIBUTE_REPARSE_POINT
 _OPEN_DIRECTORIES: Final = 64
 _TRIES: Final = 100
+_ABSENT: Final = State()
 _POLL: Final = 0.05  # seconds between two attempts to take the lock
-HAS_DIR_FD: Final = os.open in os.supports_dir_fd and hasattr(os, "O_NOFOLLOW")
 
 
 class Target:
@@ -67,7 +80,7 @@ class Target:
         try:
             descriptor = self._open(path, READ_FLAGS)
         except FileNotFoundError:
-            return State()
+            return _ABSENT
         except UnsafePathError as error:
             return State("blocked", place=error.paths[0])
         except OSError as error:
@@ -82,6 +95,64 @@ class Target:
             raise _failed(path, "cannot be read", error) from error
         finally:
             os.close(descriptor)
+
+    def inspect_all(self, paths: Iterable[RelPath]) -> list[State | None]:
+        """Return the state of each plain file; None for any path that takes an `inspect` of its own.
+
+        Fast where the files of a directory follow one another.
+        """
+        states: list[State | None] = []
+        for above, group in groupby(paths, lambda path: path.rpartition("/")[0]):
+            names = [path.rpartition("/")[2] for path in group]
+            found: Iterable[Look | None] = [None] * len(names)
+            with suppress(OSError, TargetError):
+                found = look(self._directory(above), names) if self._use_dir_fd else found
+            states += [State("file", *one) if one else None for one in found]
+        return states
+
+    def stats(self, directory: str, names: Iterable[str]) -> list[int]:
+        """Return size, mtime and ctime (ns), inode and mode of each name, five -1 where it is absent.
+
+        Raises:
+            UnsafePathError: the directory, or one above it, is a symlink or a file.
+            OSError: as the operating system says; on Windows always, where this is not supported.
+        """
+        if not self._use_dir_fd:
+            raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
+        numbers: list[int] = []
+        try:
+            descriptor = self._directory(directory)
+        except FileNotFoundError:
+            return [-1] * 5 * len([*names])
+        stat_of = os.stat
+        for name in names:
+            try:
+                found = stat_of(name, dir_fd=descriptor, follow_symlinks=False)
+            except FileNotFoundError:
+                numbers += (-1,) * 5
+                continue
+            numbers += (
+                found.st_size,
+                found.st_mtime_ns,
+                found.st_ctime_ns,
+                found.st_ino,
+                found.st_mode,
+            )
+        return numbers
+
+    def clock(self) -> int:
+        """Return what the file system takes for the time now, in nanoseconds, by making a file.
+
+        Raises:
+            OSError: as the operating system says; above all, where there is no state directory.
+        """
+        with suppress(FileNotFoundError):
+            self.remove(BESIDE_CACHE)
+        self.create(BESIDE_CACHE, b"", mode=0o600)
+        status = self._lstat(BESIDE_CACHE)
+        self.remove(BESIDE_CACHE)
+        assert status is not None
+        return status.st_mtime_ns
 
     def _inspect_unopened(self, path: RelPath, error: OSError) -> State:
         try:
@@ -167,12 +238,14 @@ class Target:
 
     # --- writing ---------------------------------------------------------------------------------
 
-    def create(self, path: RelPath, data: bytes, *, mode: int, exact: bool = False) -> int:
+    def create(
+        self, path: RelPath, data: bytes | Iterator[bytes], *, mode: int, exact: bool = False
+    ) -> int:
         """Write `data` to a new file at `path`; return its permission bits.
 
         Args:
             path: where nothing may stand yet.
-            data: the bytes.
+            data: the bytes, as a whole or in parts.
             mode: permission bits, of which the umask takes its part unless `exact`.
             exact: set `mode` as it is.
 
@@ -181,15 +254,23 @@ class Target:
         """
         descriptor = self._open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | OPEN_FLAGS, mode)
         try:
-            view = memoryview(data)
-            while view:
-                view = view[os.write(descriptor, view) :]
-            if hasattr(os, "posix_fadvise"):
-                # On Linux this starts the writeback, so that the fsync that follows later is short.
-                os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+            for part in (data,) if isinstance(data, bytes) else data:
+                _write(descriptor, part)
             if exact and hasattr(os, "fchmod"):
                 os.fchmod(descriptor, mode)
             return stat.S_IMODE(os.fstat(descriptor).st_mode)
+        finally:
+            os.close(descriptor)
+
+    def extend(self, path: RelPath, data: bytes) -> None:
+        """Write `data` at the end of a file that `create` made.
+
+        Raises:
+            OSError: as the operating system says; a part of it may have been written.
+        """
+        descriptor = self._open(path, os.O_WRONLY | os.O_APPEND | OPEN_FLAGS)
+        try:
+            _write(descriptor, data)
         finally:
             os.close(descriptor)
 
@@ -439,16 +520,20 @@ class Target:
             self.close()
 
     def _remove_lonely_events(self) -> None:
-        """Remove the events where nothing else is left of what was installed.
+        """Remove events and stat cache where nothing else is left of what was installed.
 
         This is done before the lock is removed: a run that is killed here leaves it, and the next one
         that finds it comes here again.
         """
-        if {*self.names(STATE_PATH)} != {_name(LOCK_PATH), _name(EVENTS_PATH)}:
+        lonely = {_name(EVENTS_PATH), _name(CACHE_PATH), _name(BESIDE_CACHE)}
+        names = {*self.names(STATE_PATH)} - {_name(LOCK_PATH)}
+        if names - lonely or self._lstat(RECEIPT_PATH) is not None:
             return
-        status = self._lstat(EVENTS_PATH)
-        if self._lstat(RECEIPT_PATH) is None and status is not None and stat.S_ISREG(status.st_mode):
-            self.remove(EVENTS_PATH)
+        for name in names:
+            path = RelPath(f"{STATE_PATH}/{name}")
+            status = self._lstat(path)
+            if status is not None and stat.S_ISREG(status.st_mode):
+                self.remove(path)
 
     def _remove_empty_state(self) -> None:
         """Remove the state directory and what was made for it, as far as nothing is in it.
@@ -495,14 +580,13 @@ class Target:
         if len(self._directories) >= _OPEN_DIRECTORIES:
             for oldest in [*self._directories][: _OPEN_DIRECTORIES // 2]:
                 os.close(self._directories.pop(oldest))
-        flags = os.O_RDONLY | os.O_DIRECTORY | OPEN_FLAGS
         if not path:
-            descriptor = os.open(self.root, flags)
+            descriptor = os.open(self.root, DIRECTORY_FLAGS)
         else:
             above, _, name = path.rpartition("/")
             parent = self._directory(above)
             try:
-                descriptor = os.open(name, flags, dir_fd=parent)
+                descriptor = os.open(name, DIRECTORY_FLAGS, dir_fd=parent)
             except OSError as error:
                 if error.errno not in (errno.ENOTDIR, errno.ELOOP):
                     raise
@@ -537,6 +621,15 @@ class Target:
         if error.errno in (errno.ELOOP, errno.EISDIR, errno.ENXIO, errno.EMLINK):
             return _unsafe(path, "is a symlink or no plain file (expected a plain file)")
         return _failed(path, "cannot be opened", error)
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+    if hasattr(os, "posix_fadvise"):
+        # On Linux this starts the writeback, so that the fsync that follows later is short.
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def _name(path: str) -> str:

@@ -8,10 +8,13 @@ it. The idea is SQLite's rollback journal (https://www.sqlite.org/atomiccommit.h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import errno
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple, TypeAlias
 
+from agentrail_runtime import child
 from agentrail_runtime import journal as journal_
 from agentrail_runtime.decision import Change
 from agentrail_runtime.document import DocumentError
@@ -30,6 +33,7 @@ from agentrail_runtime.target import Target
 
 KEPT_TRANSACTIONS = 5
 _MAX_TEXT = 1_000_000
+_MOST_IN_MEMORY = 8_000_000  # bytes
 _UNDO_TRIES = 3
 
 Progress = Callable[[str, int, int], None]
@@ -158,12 +162,14 @@ def _standing(journals: Iterable[Journal]) -> list[Journal]:
     return sorted(standing, key=lambda journal: journal.sequence)
 
 
-def _records(target: Target) -> dict[str, Journal | Unreadable]:
+def _records(
+    target: Target, known: Mapping[str, Journal] | None = None
+) -> dict[str, Journal | Unreadable]:
     """Return the journal of every finished transaction by its name, or why it cannot be read."""
     records: dict[str, Journal | Unreadable] = {}
     for name in target.names(STASH_PATH):
         with suppress(FileNotFoundError):
-            records[name] = _read_record(target, name)
+            records[name] = (known or {}).get(name) or _read_record(target, name)
     return records
 
 
@@ -265,8 +271,7 @@ class _Run:
     def prepare(self) -> None:
         """Put new and replaced bytes under the state directory; nothing else is touched."""
         self._make_directories(f"{stash_of(self.transaction)}/new/x")
-        deliveries: list[Delivery] = []
-        texts: list[bytes] = []
+        delivered = _Delivered(self)
         steps, total = [], len(self.order.changes)
         for number, change in enumerate(self.order.changes):
             self.progress("staging", number, total)
@@ -275,14 +280,16 @@ class _Run:
             if change.content is not None:
                 data = change.content()
                 after = self._stage(number, change, data)
-                _deliver(change, texts, deliveries)
+                if change.delivered is not None:
+                    is_same = change.delivered is change.content
+                    text = data if is_same else change.delivered()
+                    delivered.add(text, after.sha256 if is_same else sha256(text))
             step = Step(path=change.path, before=before, after=after, is_edited=change.is_edited)
             steps.append(step)
-        if texts:
-            self._create(delivered_path(self.transaction), b"".join(texts), mode=0o600)
+        delivered.write()
         self.journal = self.journal._replace(
             steps=tuple(steps),
-            deliveries=tuple(deliveries),
+            deliveries=tuple(delivered.deliveries),
             made_directories=self._missing_directories(),
             emptied_directories=tuple(
                 (path, mode)
@@ -307,7 +314,7 @@ class _Run:
         data = self.target.read(change.path)
         if sha256(data) != state.sha256:
             raise StalePlanError(f"{change.path}: changed while the run was under way")
-        self._create(path, data, mode=state.mode & 0o777, exact=True)
+        self.create(path, data, mode=state.mode & 0o777, exact=True)
         return Image(state.sha256, state.size, state.mode & 0o777)
 
     def _stage(self, number: int, change: Change, data: bytes) -> Image:
@@ -317,7 +324,7 @@ class _Run:
         is_exact = mode is not None
         if mode is None:
             mode = 0o777 if change.executable else 0o666
-        mode = self._create(self._staged(number), data, mode=mode, exact=is_exact)
+        mode = self.create(self._staged(number), data, mode=mode, exact=is_exact)
         return Image(sha256(data), len(data), mode & 0o777)
 
     @property
@@ -327,7 +334,10 @@ class _Run:
     def _staged(self, number: int) -> RelPath:
         return RelPath(f"{stash_of(self.transaction)}/new/{number}")
 
-    def _create(self, path: RelPath, data: bytes, *, mode: int, exact: bool = False) -> int:
+    def create(
+        self, path: RelPath, data: bytes | Iterator[bytes], *, mode: int, exact: bool = False
+    ) -> int:
+        """Write a new file below the state directory, to be made durable with the others."""
         mode = self.target.create(path, data, mode=mode, exact=exact)
         self.files.append(path)
         self.dirty.add(_above(path))
@@ -347,10 +357,22 @@ class _Run:
 
     def make_durable(self) -> None:
         """Write the journal beside the rest, then sync all of it: files first, directories once."""
-        self._create(self._staged_journal, self.journal.dump(), mode=0o600)
-        for path in self.files:
-            self.target.sync(path)
+        self.create(self._staged_journal, self.journal.chunks(), mode=0o600)
+        for path, problem in zip(self.files, child.shared(self.files, self._sync), strict=True):
+            if problem:
+                raise OSError(problem, os.strerror(problem), path)
         self._sync_directories()
+
+    def _sync(self, paths: Sequence[RelPath]) -> list[int]:
+        """Make files durable; return the number of each error, which the system tells only once."""
+        problems = []
+        for path in paths:
+            try:
+                self.target.sync(path)
+                problems.append(0)
+            except OSError as error:  # noqa: PERF203 - each file has its own
+                problems.append(error.errno or errno.EIO)
+        return problems
 
     def begin(self) -> None:
         """Put the journal in place: from here to the commit it is hot."""
@@ -417,18 +439,37 @@ class _Run:
             for path in (STATE_PATH, stash_of(self.transaction)):
                 self.target.sync_directory(path)
             self.target.remove_tree(RelPath(f"{stash_of(self.transaction)}/new"))
-            tidy(self.target)
+            tidy(self.target, {self.transaction: self.journal})
 
 
-def _deliver(change: Change, texts: list[bytes], deliveries: list[Delivery]) -> None:
-    """Keep the framework's text of `change` for a later merge."""
-    if change.delivered is None:
-        return
-    text = change.delivered()
-    if b"\0" not in text and len(text) <= _MAX_TEXT:
-        offset = deliveries[-1].offset + deliveries[-1].size if deliveries else 0
-        deliveries.append(Delivery(sha256(text), offset, len(text)))
-        texts.append(text)
+class _Delivered:
+    """The framework's texts, one after the other in one file, kept for later merges."""
+
+    def __init__(self, run: _Run) -> None:
+        self.deliveries: list[Delivery] = []
+        self._run = run
+        self._size = 0
+        self._written = 0
+        self._texts: list[bytes] = []
+
+    def add(self, text: bytes, digest: str) -> None:
+        """Keep one text."""
+        if b"\0" not in text and len(text) <= _MAX_TEXT:
+            self.deliveries.append(Delivery(digest, self._size, len(text)))
+            self._texts.append(text)
+            self._size += len(text)
+            if self._size - self._written > _MOST_IN_MEMORY:
+                self.write()
+
+    def write(self) -> None:
+        """Write what has been kept since the last call."""
+        path, data = delivered_path(self._run.transaction), b"".join(self._texts)
+        if self._written and data:
+            self._run.target.extend(path, data)
+        elif data:
+            self._run.create(path, data, mode=0o600)
+        self._texts.clear()
+        self._written = self._size
 
 
 def _above(path: str) -> RelPath:
@@ -550,12 +591,16 @@ def _unfinished(target: Target, journal: Journal, error: BaseException) -> Recov
     )
 
 
-def tidy(target: Target) -> None:
+def tidy(target: Target, known: Mapping[str, Journal] | None = None) -> None:
     """Drop from the state directory what no rollback needs: leftovers, and all but the last few.
 
     Stashes that hold bytes of the user's which stand nowhere else stay after an uninstall.
+
+    Args:
+        target: the target, locked.
+        known: journals by transaction that need not be read again.
     """
-    records = _records(target)
+    records = _records(target, known)
     needed = {name for name, found in records.items() if not isinstance(found, Journal)}
     journals = [journal for journal in records.values() if isinstance(journal, Journal)]
     needed |= _needed(_standing(journals))

@@ -5,10 +5,18 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 from typing import Final, NamedTuple, Protocol
 
-from agentrail_runtime.descriptor import READ_FLAGS, read_all
+from agentrail_runtime.descriptor import (
+    DIRECTORY_FLAGS,
+    HAS_DIR_FD,
+    READ_FLAGS,
+    Look,
+    look,
+    read_all,
+)
 
 HAS_MODES: Final = os.name == "posix"
 """Whether files have permission bits on this system."""
@@ -52,6 +60,19 @@ class DirectoryTree:
             return Content(data, stat.S_IMODE(status.st_mode) if HAS_MODES else None)
         finally:
             os.close(descriptor)
+
+    def look(self, paths: Iterable[str]) -> Iterator[Look | None]:
+        """Yield what each file is; None for one that `fetch` has to tell more of."""
+        for above, group in groupby(paths, lambda path: path.rpartition("/")[0]):
+            names = [path.rpartition("/")[2] for path in group]
+            if not HAS_DIR_FD:
+                yield from [None] * len(names)
+                continue
+            descriptor = os.open(f"{self.root}/{above}", DIRECTORY_FLAGS)
+            try:
+                yield from look(descriptor, names)
+            finally:
+                os.close(descriptor)
 
     def walk(self, below: str = "") -> Iterator[tuple[str, str]]:
         """Yield every path below the root, or below one directory, with what is wrong with it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import signal
 import sys
@@ -38,6 +39,8 @@ COMMANDS: Final = {
 }
 """Every command of ``agentrail``, and what it is for."""
 
+_UNWATCHED: Final = 1_000_000
+"""How many new objects the collector lets pass: a run makes many, nearly all for its whole life."""
 _INTERNAL_ERROR: Final = 70
 _INTERRUPTED: Final = 130
 _TERMINATED: Final = 143
@@ -85,6 +88,7 @@ def run(
             are not there.
     """
     signal.signal(signal.SIGTERM, _terminate)
+    gc.set_threshold(_UNWATCHED)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     output = Output("json" if wants_json(words) else "text", is_verbose=wants_traceback(words))

@@ -9,6 +9,7 @@ from agentrail_runtime.outcome import Origin, Outcome
 from agentrail_runtime.planner import Plan
 from agentrail_runtime.receipt import Receipt
 from agentrail_runtime.session import DEFAULT_TIMEOUT, Session, TargetTexts, opened
+from agentrail_runtime.survey import Survey
 
 
 def verify(target: str, *, lock_timeout: float = DEFAULT_TIMEOUT) -> Outcome:
@@ -55,7 +56,8 @@ def verify(target: str, *, lock_timeout: float = DEFAULT_TIMEOUT) -> Outcome:
 def check(session: Session, receipt: Receipt) -> Plan:
     """Return how every recorded path stands."""
     rules = Rules(texts=TargetTexts(session.target), has_modes=session.target.has_modes())
-    return planner.build_check(receipt=receipt, inspect=session.target.inspect, rules=rules)
+    survey = Survey(session.target, [record.path for record in receipt.records], share=0.5)
+    return planner.build_check(receipt=receipt, inspect=survey.inspect, rules=rules)
 
 
 def recorded_origin(receipt: Receipt) -> Origin:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Final
 
 from agentrail_runtime import decision as decision_
 from agentrail_runtime import newline
@@ -22,8 +23,27 @@ from agentrail_runtime.decision import (
     keep,
     report,
 )
-from agentrail_runtime.entry import Entry, git_blob
+from agentrail_runtime.entry import Entry, State, git_blob
 from agentrail_runtime.receipt import Record
+
+AS_DELIVERED: Final = "as delivered"
+
+
+def is_settled(record: Record, state: State, entry: Entry, *, has_modes: bool) -> bool:
+    """Tell whether base, current and incoming of a managed file are all the same, in every respect.
+
+    `decide` then says ``unchanged``, and leaves the record as it is.
+    """
+    _, ownership, digest, size, executable = entry
+    return (
+        digest == record.sha256 == state.sha256
+        and ownership == record.ownership == "managed"
+        and size == record.size
+        and executable == record.executable
+        and (executable == bool(state.mode & 0o100) or not has_modes)
+        and state.kind == "file"
+        and record.declined is None
+    )
 
 
 def decide(side: Side, rules: Rules) -> Decision:
@@ -36,7 +56,7 @@ def decide(side: Side, rules: Rules) -> Decision:
             return report(side, "keep", f"removed by the framework; {EDITED}")
         return Decision(action=None)
     if verdict == "unchanged":
-        return _decide_mode(side, side.entry, rules, "unchanged", "as delivered")
+        return _decide_mode(side, side.entry, rules, "unchanged", AS_DELIVERED)
     if verdict == "keep":
         return _keep(side, side.entry, rules)
     if verdict == "conflict" and decision_.is_left(side, rules):
@@ -50,7 +70,7 @@ def decide(side: Side, rules: Rules) -> Decision:
 def remove(side: Side, rules: Rules) -> Decision:
     """Return what an uninstall does to one path: an unedited file goes, any other stays."""
     if side.base is not None and side.current(rules.texts) == side.base:
-        return drop(side, "as delivered")
+        return drop(side, AS_DELIVERED)
     return keep(side, EDITED)
 
 
@@ -61,7 +81,7 @@ def check(side: Side, rules: Rules) -> Decision:
     is_mode_kept = side.record is None or side.state.is_executable == side.record.executable
     if rules.has_modes and not is_mode_kept:
         return keep(side, MODE_CHANGED)
-    return report(side, "unchanged", "as delivered")
+    return report(side, "unchanged", AS_DELIVERED)
 
 
 def deliver(

@@ -1,0 +1,51 @@
+"""What stands at many paths of a target, looked at by a second process meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from agentrail_runtime import child
+from agentrail_runtime.entry import RelPath, State
+from agentrail_runtime.target import Target
+
+
+class Survey:
+    """Tells what stands at a path of `target`, as `Target.inspect` does.
+
+    Where there are many `paths`, a second process looks at them from now on; what it cannot say is
+    looked at when it is asked for.
+
+    Args:
+        target: where.
+        paths: what will be asked for, sorted.
+        share: how much of it the second process looks at; this one does the rest when it first asks.
+    """
+
+    def __init__(self, target: Target, paths: Sequence[RelPath], *, share: float = 1.0) -> None:
+        self._target = target
+        is_worth_it = len(paths) >= child.WORTH_IT
+        cut = round(len(paths) * (1 - share)) if is_worth_it else 0
+        self._paths: Final = paths if is_worth_it else ()
+        self._cut: Final = cut
+        self._begun = child.begin(lambda: self._look(self._paths[cut:])) if is_worth_it else list
+        self._found: dict[RelPath, State | None] | None = None
+
+    def _look(self, paths: Sequence[RelPath]) -> list[tuple[Any, ...] | None]:
+        """Return the states as tuples, which marshal can write; None for what raises an error."""
+        return [state and tuple(state) for state in self._target.inspect_all(paths)]
+
+    def inspect(self, path: RelPath) -> State:
+        """Return what stands at `path`.
+
+        Raises:
+            TargetError: it cannot be read.
+        """
+        if self._found is None:
+            self._found = self._collect()
+        return self._found.get(path) or self._target.inspect(path)
+
+    def _collect(self) -> dict[RelPath, State | None]:
+        found = self._look(self._paths[: self._cut]) + self._begun()
+        states = [row and tuple.__new__(State, row) for row in found]
+        return dict(zip(self._paths, states, strict=True))

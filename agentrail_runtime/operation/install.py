@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import datetime, timezone
-from typing import Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from agentrail_runtime import denial, planner, route, transaction
 from agentrail_runtime import source as source_
@@ -17,9 +18,11 @@ from agentrail_runtime.entry import (
     SIGNATURE_NAME,
     PathError,
     RelPath,
+    State,
     parse_task_root,
 )
 from agentrail_runtime.errors import (
+    AgentRailError,
     ConflictError,
     IncompatibleError,
     SourceError,
@@ -33,8 +36,12 @@ from agentrail_runtime.planner import Plan
 from agentrail_runtime.receipt import Receipt
 from agentrail_runtime.session import DEFAULT_TIMEOUT, Session, TargetTexts, opened
 from agentrail_runtime.source import Bundle, Signature
+from agentrail_runtime.survey import Survey
 from agentrail_runtime.transaction import Order, Progress
 from agentrail_runtime.version import __version__
+
+if TYPE_CHECKING:
+    from agentrail_runtime.operation.fast import Memory
 
 _SIGNATURE_HINTS: Final = {
     "absent": "install a signed bundle, or leave out --require-signature",
@@ -59,6 +66,7 @@ class Options(NamedTuple):
         revoked_keys: the file that says whose signature counts no more.
         deny_list: the file or URL of a signed list of versions that were withdrawn, None for none.
         with_diff: fill `Outcome.diff`.
+        fast: trust stat data where they are those of the last run with this, as git's index does.
         lock_timeout: how long to wait for another run on the target, in seconds.
         progress: told of every file that is staged and written.
     """
@@ -73,6 +81,7 @@ class Options(NamedTuple):
     revoked_keys: str | None = None
     deny_list: str | None = None
     with_diff: bool = False
+    fast: bool = False
     lock_timeout: float = DEFAULT_TIMEOUT
     progress: Progress = transaction.unwatched
 
@@ -84,7 +93,10 @@ def plan(target: str, options: Options) -> Outcome:
         AgentRailError: as `install`, but that conflicts are told by the outcome.
     """
     with opened(target, timeout=options.lock_timeout) as session:
-        return _Run(session, options, *_open_source(session, options)).outcome("plan")
+        if outcome := _memory(session, options, may_write=False).recall():
+            return outcome._replace(command="plan")
+        survey = _survey(session)
+        return _Run(session, options, *_open_source(session, options), survey).outcome("plan")
 
 
 def install(target: str, options: Options) -> Outcome:
@@ -98,18 +110,24 @@ def install(target: str, options: Options) -> Outcome:
         RecoveryError: an undo could not finish; journal and stash are there and are named.
     """
     with opened(target, timeout=options.lock_timeout) as session:
+        memory = _memory(session, options)
+        if found := memory.recall():
+            return found
+        memory.begin(_tracked(session))
+        survey = _survey(session)
         bundle, origin = _open_source(session, options)
-        run = _Run(session, options, bundle, origin)
+        run = _Run(session, options, bundle, origin, survey)
         outcome = run.outcome("install")
         if outcome.result != "planned" and session.is_steady():
+            memory.keep(outcome, survey.inspect)
             return _settled(outcome)
         with session.locked():
             if not run.is_current() or outcome.result != "planned":
-                run = _Run(session, options, bundle, origin)
+                run = _Run(session, options, bundle, origin, _survey(session))
             try:
                 identifier = run.apply()
             except StalePlanError:
-                run = _Run(session, options, bundle, origin)
+                run = _Run(session, options, bundle, origin, _survey(session))
                 identifier = run.apply()
             outcome = run.outcome("install")
             if identifier is None:
@@ -120,8 +138,58 @@ def install(target: str, options: Options) -> Outcome:
             notices=(*outcome.notices, *stash_notices(run.plan, identifier)),
         )
         with suppress(KeyboardInterrupt):  # it is done, whatever comes now
-            return done._replace(notices=(*done.notices, *run.git_notices()))
+            done = done._replace(notices=(*done.notices, *run.git_notices()))
+            _remember(session, options)
         return done
+
+
+def _remember(session: Session, options: Options) -> None:
+    """Look at what was just installed, and remember it for the next run, if that was asked for."""
+    if options.fast:
+        with suppress(OSError, AgentRailError):
+            memory = _memory(session, options)
+            memory.begin(_tracked(session))
+            survey = _survey(session)
+            run = _Run(session, options, *_open_source(session, options), survey)
+            memory.keep(run.outcome("install"), survey.inspect)
+
+
+def _memory(session: Session, options: Options, *, may_write: bool = True) -> Memory | _NoMemory:
+    """Return what is remembered of the target, if that may be trusted."""
+    if not options.fast:
+        return _NoMemory()
+    from agentrail_runtime.operation.fast import Memory  # nobody else needs it
+
+    return Memory(session, options, may_write=may_write)
+
+
+class _NoMemory:
+    """What a run has that looks at everything."""
+
+    def recall(self) -> None:
+        """Remember nothing."""
+
+    def begin(self, paths: Iterable[RelPath]) -> None:
+        """Look at nothing in advance."""
+
+    def keep(self, outcome: Outcome, inspect: Callable[[RelPath], State]) -> None:
+        """Keep nothing."""
+
+
+def _tracked(session: Session) -> list[RelPath]:
+    """Return the paths of what is installed; none where the receipt cannot be read."""
+    with suppress(AgentRailError):
+        if receipt := session.receipt():
+            return [*receipt.paths(), planner.keep_path(receipt.task_root)]
+    return []
+
+
+def _survey(session: Session) -> Survey:
+    """Return a survey of what is installed; what is wrong with the receipt is told by the run."""
+    with suppress(AgentRailError):
+        if receipt := session.receipt():
+            return Survey(session.target, [record.path for record in receipt.records])
+    return Survey(session.target, [])
 
 
 def _settled(outcome: Outcome) -> Outcome:
@@ -247,7 +315,9 @@ def _refuse_denied(session: Session, options: Options, bundle: Bundle) -> tuple[
 class _Run:
     """One plan for one target, and what comes of it."""
 
-    def __init__(self, session: Session, options: Options, bundle: Bundle, origin: Origin) -> None:
+    def __init__(
+        self, session: Session, options: Options, bundle: Bundle, origin: Origin, survey: Survey
+    ) -> None:
         self._session = session
         self._target = session.target
         self._options = options
@@ -267,7 +337,7 @@ class _Run:
             index=bundle.index,
             digest=bundle.digest,
             kind=bundle.kind,
-            inspect=self._target.inspect,
+            inspect=survey.inspect,
             rules=self._rules(),
         )
         self._deprecation = self._copy_notice()

@@ -118,8 +118,9 @@ class Session:
         data = self._read_receipt()
         seen = None if data is None else sha256(data)
         if seen is None or seen != self._seen:
-            self._seen = seen
+            self._seen = None  # what cannot be read is not seen
             self._receipt = None if data is None else receipt_.load(data)
+            self._seen = seen
         return self._receipt
 
     def is_steady(self) -> bool:

@@ -110,7 +110,8 @@ def test_a_receipt_is_read_or_refused(data: bytes) -> None:
         read = receipt.load(data)
     except (ReceiptError, IncompatibleError):
         return
-    assert receipt.load(read.dump()) == read
+    again = receipt.load(read.dump())
+    assert again == read._replace(canonical=again.canonical)
 
 
 @steadily(400)

@@ -133,6 +133,7 @@ def test_a_bundle_whose_file_cannot_be_read_is_refused(
         return read(tree, path)
 
     monkeypatch.setattr(DirectoryTree, "fetch", fail)
+    monkeypatch.setattr(DirectoryTree, "look", lambda tree, paths: [None for _ in paths])
     with pytest.raises(SourceError, match=r"MEMORY\.md: cannot be read: Input/output error"):
         source.open_package()
 

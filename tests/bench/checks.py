@@ -13,7 +13,9 @@ import statistics
 import tempfile
 from pathlib import Path
 
-from tests.bench.startup import Sample, make_environment, measure, run
+from tests.bench.environment import make_environment
+from tests.bench.process import Sample, run
+from tests.bench.startup import measure
 
 SIZES = {1_000: 2.0, 10_000: 20.0}
 """The most seconds that so many records may take, on 2 cores."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import random
 import shutil
 import statistics
 import subprocess
@@ -19,16 +18,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.bench.startup import make_environment, run
+from tests.bench.environment import make_environment
+from tests.bench.process import run
+from tests.bench.tree import MANIFEST, Size, write_tree
 
-FILES, BYTES, DIRECTORIES = 10_000, 4_096, 500
+SIZE = Size("10k", 10_000, 4_096, 500, runs=7)
 EXPORT, CHECK, VERIFY = 2.5, 2.0, 2.0
 """The most that each may take, in runs of cp -r or sha256sum -c."""
 
 INDEX_CHECK = 15.0
 """The most milliseconds that a route may take to check the shipped payload."""
 
-MANIFEST = 'schema_version: "1.1.0"\noutput_root: dist/runtime\ninclude_paths:\n  - docs\n'
 CHECK_INDEX = """
 import statistics, sys, time
 from agentrail_runtime import source
@@ -113,11 +113,7 @@ def measure_all(agentrail: str, python: str, place: Path, runs: int) -> None:
 
 def make_framework(root: Path) -> Path:
     """Return a framework repository of many files."""
-    content = random.Random(4)
-    for number in range(FILES):
-        path = root / "docs" / f"d{number % DIRECTORIES:03}" / f"f{number:05}.txt"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content.randbytes(BYTES))
+    write_tree(root, SIZE)
     (root / "framework.runtime.manifest.yaml").write_text(MANIFEST, encoding="utf-8")
     os.sync()  # or the first runs would wait for these bytes
     return root

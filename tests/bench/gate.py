@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
-from tests.bench.startup import Sample, run
+from tests.bench.process import Sample, run
 
 TARGETS = {50_000: 1.5, 1_000_000: 3.0}
 """The most seconds that so many events may take, on 2 cores."""

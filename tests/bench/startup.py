@@ -8,38 +8,26 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import resource
 import shutil
 import statistics
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-ROOT = Path(__file__).resolve().parents[2]
-USER_FILES = {
-    "README.md": "# Mine\n\nhello",
-    "AGENTS.md": "# Agents\n\nmy rules\n",
-    "CLAUDE.md": "use pnpm",
-    ".gitignore": "node_modules/\n",
-    "src/app.py": "print('hello')\n",
-}
+from tests.bench.environment import make_environment
+from tests.bench.material import make_repository
+from tests.bench.process import Sample, megabytes, run
+
+__all__ = ["Sample", "main", "make_environment", "make_repository", "measure", "run"]
+"""What other benchmarks take from here."""
+
 TARGETS = {"no-op": 1.8, "fresh install": 2.5}
 """The most that a command may take, in yardsticks."""
 
 PEAK_TARGET = 40.0
 """The most memory that a command may take, in MB."""
-
-
-class Sample(NamedTuple):
-    """One process: wall-clock time in milliseconds, peak memory in MB."""
-
-    time: float
-    peak: float
 
 
 class Result(NamedTuple):
@@ -76,18 +64,6 @@ def main() -> None:
     print(as_json(results) if options.json else as_text(results, options.n))
 
 
-def make_environment(root: Path) -> Path:
-    """Return the Python of a fresh environment that holds a wheel built from this tree."""
-    left_out = shutil.ignore_patterns(".git", ".venv", "build", "dist", "*.egg-info", ".*_cache")
-    tree = shutil.copytree(ROOT, root.with_name("tree"), ignore=left_out)
-    subprocess.run([sys.executable, "-m", "venv", root], check=True)
-    python = root / "bin" / "python"
-    wheels = root.with_name("wheels")
-    subprocess.run([python, "-m", "pip", "wheel", "-qq", "--no-deps", "-w", wheels, tree], check=True)
-    subprocess.run([python, "-m", "pip", "install", "-qq", *wheels.iterdir()], check=True)
-    return python
-
-
 def measure_all(python: Path, place: Path, runs: int) -> list[Result]:
     """Measure every command `runs` times."""
     yardstick = [str(python), "-c", "import click"]
@@ -103,17 +79,6 @@ def measure_all(python: Path, place: Path, runs: int) -> list[Result]:
         measure("fresh install", fresh, yardstick, runs),
         measure("verify", lambda _: [agentrail, "verify", str(installed)], yardstick, runs),
     ]
-
-
-def make_repository(root: Path) -> Path:
-    """Return a git repository with somebody's files in one commit."""
-    for name, text in USER_FILES.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(text)
-    git = ["git", "-C", str(root), "-c", "user.name=t", "-c", "user.email=t@example.com"]
-    for words in (["init", "-q", "-b", "main"], ["add", "-A"], ["commit", "-q", "-m", "before"]):
-        subprocess.run([*git, *words], check=True)
-    return root
 
 
 def measure(
@@ -137,23 +102,6 @@ def measure(
         target=TARGETS.get(name),
         peak=max(sample.peak for sample in ours[1:]),
     )
-
-
-def run(words: Sequence[str]) -> Sample:
-    """Run a command that must succeed; a process cannot report less memory than this one had."""
-    start = time.perf_counter()
-    with subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
-        _, status, usage = os.wait4(process.pid, 0)
-        elapsed = time.perf_counter() - start
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        sys.exit(f"{' '.join(words)}: exit code {process.returncode}")
-    return Sample(elapsed * 1000, megabytes(usage.ru_maxrss))
-
-
-def megabytes(maxrss: int) -> float:
-    """Return what the operating system reports (bytes on macOS, else KiB) in MB."""
-    return maxrss * (1 if sys.platform == "darwin" else 1024) / 1_000_000
 
 
 def as_json(results: Sequence[Result]) -> str:

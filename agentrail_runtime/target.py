@@ -149,9 +149,9 @@ class Target:
         with suppress(FileNotFoundError):
             self.remove(BESIDE_CACHE)
         self.create(BESIDE_CACHE, b"", mode=0o600)
-        status = self._lstat(BESIDE_CACHE)
+        name, descriptor = self._at(BESIDE_CACHE)
+        status = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
         self.remove(BESIDE_CACHE)
-        assert status is not None
         return status.st_mtime_ns
 
     def _inspect_unopened(self, path: RelPath, error: OSError) -> State:
@@ -328,18 +328,16 @@ class Target:
             UnsafePathError: it is not a plain file, or a directory above it is a symlink or a file.
             OSError: as the operating system says; the file is as it was.
         """
-        state = self.inspect(path)
-        if state.kind == "blocked":
-            raise self._not_a_directory(state.place)
-        if state.kind not in ("absent", "file"):
+        status = self._lstat(path)
+        if status is not None and not stat.S_ISREG(status.st_mode):
             raise _unsafe(path, "is not a plain file")
         above, _, name = path.rpartition("/")
         beside = RelPath(f"{above}/.{name}.new" if above else f".{name}.new")
         with suppress(FileNotFoundError):
             self.remove(beside)
-        is_new = state.kind == "absent"
+        mode = 0o666 if status is None else stat.S_IMODE(status.st_mode)
         try:
-            self.create(beside, data, mode=0o666 if is_new else state.mode, exact=not is_new)
+            self.create(beside, data, mode=mode, exact=status is not None)
             self.sync(beside)
             self.move(beside, path)
         except BaseException:
@@ -375,10 +373,11 @@ class Target:
             with suppress(FileExistsError):
                 os.mkdir(path)
                 self._made_above.append(path)
-        if missing and self._use_dir_fd:
-            above = os.open(os.path.dirname(missing[-1]), os.O_RDONLY)
-            os.fsync(above)
-            os.close(above)
+        if self._use_dir_fd:
+            for path in missing:
+                above = os.open(os.path.dirname(path), os.O_RDONLY)
+                os.fsync(above)
+                os.close(above)
 
     def remove_directory(self, path: RelPath) -> bool:
         """Remove the directory at `path` if it is empty; tell whether it is gone now."""
@@ -481,6 +480,12 @@ class Target:
                 if isinstance(error, OSError):
                     raise self._unsafe_or_failed(LOCK_PATH, error) from error
                 raise
+        if not self.exists:
+            raise TargetError(
+                f"{self.root}: cannot be made: the file system lets nothing be made there",
+                paths=[self.root],
+                hint="name another place for the repository",
+            )
         return None
 
     def _give_up(self) -> None:
@@ -520,16 +525,17 @@ class Target:
             self.close()
 
     def _remove_lonely_events(self) -> None:
-        """Remove events and stat cache where nothing else is left of what was installed.
+        """Remove the stat cache where nothing is installed, and the events where nothing is left of it.
 
         This is done before the lock is removed: a run that is killed here leaves it, and the next one
         that finds it comes here again.
         """
-        lonely = {_name(EVENTS_PATH), _name(CACHE_PATH), _name(BESIDE_CACHE)}
-        names = {*self.names(STATE_PATH)} - {_name(LOCK_PATH)}
-        if names - lonely or self._lstat(RECEIPT_PATH) is not None:
+        if self._lstat(RECEIPT_PATH) is not None:
             return
-        for name in names:
+        caches = {_name(CACHE_PATH), _name(BESIDE_CACHE)}
+        names = {*self.names(STATE_PATH)} - {_name(LOCK_PATH)}
+        is_lonely = not names - caches - {_name(EVENTS_PATH)}
+        for name in names if is_lonely else names & caches:
             path = RelPath(f"{STATE_PATH}/{name}")
             status = self._lstat(path)
             if status is not None and stat.S_ISREG(status.st_mode):
@@ -664,10 +670,10 @@ def _digest(descriptor: int, size: int) -> tuple[str, int]:
 def _close(descriptor: int) -> None:
     """Close `descriptor` once: after a Ctrl-C within the call it is closed, and may be another's soon.
 
-    That Ctrl-C is passed over, since what is closed here may be closed after a commit, and no command
-    may say then that the target is as it was.
+    That Ctrl-C is passed over, and so is an error: what is closed here, a directory or the lock, may be
+    closed after a commit, and no command may say then that the target is as it was.
     """
-    with suppress(KeyboardInterrupt):
+    with suppress(OSError, KeyboardInterrupt):
         os.close(descriptor)
 
 

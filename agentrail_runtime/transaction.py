@@ -19,7 +19,13 @@ from agentrail_runtime import journal as journal_
 from agentrail_runtime.decision import Change
 from agentrail_runtime.document import DocumentError
 from agentrail_runtime.entry import STATE_PATH, STATE_ROOT, RelPath, State, parents, sha256, with_bit
-from agentrail_runtime.errors import RecoveryError, StalePlanError, TargetError, typed
+from agentrail_runtime.errors import (
+    RecoveryError,
+    StalePlanError,
+    TargetError,
+    UnsafePathError,
+    typed,
+)
 from agentrail_runtime.journal import (
     JOURNAL_PATH,
     STASH_PATH,
@@ -29,7 +35,7 @@ from agentrail_runtime.journal import (
     Operation,
     Step,
 )
-from agentrail_runtime.target import Target
+from agentrail_runtime.target import BESIDE_CACHE, Target
 
 KEPT_TRANSACTIONS = 5
 _MAX_TEXT = 1_000_000
@@ -182,7 +188,7 @@ def _read_record(target: Target, name: str) -> Journal | Unreadable:
 
 def is_hot(target: Target) -> bool:
     """Tell whether a run is under way on the target or was killed there."""
-    for directory in (STATE_ROOT, STATE_PATH):
+    for directory in (STATE_ROOT, STATE_PATH, STASH_PATH):
         if target.is_directory(directory) and not target.names(directory):
             return True
     if {"journal", "lock"} & {*target.names(STATE_PATH)}:
@@ -251,7 +257,11 @@ class _Run:
         self.progress = progress
         self.dirty: set[RelPath] = set()
         self.files: list[RelPath] = []
-        past = history(target)
+        records = _records(target)
+        for found in records.values():
+            if isinstance(found, TargetError) and not isinstance(found, UnsafePathError):
+                raise found  # it may be readable later, and then the order has to be right
+        past = _standing(found for found in records.values() if isinstance(found, Journal))
         before = next(iter(_chain(past)), None)
         sequence = 1 + max((journal.sequence for journal in past), default=0)
         self.transaction = f"{sequence:06d}-{token}"
@@ -348,6 +358,9 @@ class _Run:
             if above not in self.dirty and not self.target.is_directory(above):
                 self.target.make_directory(above)
                 self.dirty |= {above, _above(above)}
+                if above == STASH_PATH:
+                    # Whoever took the lock made the directories above it, and synced nothing.
+                    self.dirty |= {STATE_ROOT, RelPath("")}
 
     def _missing_directories(self) -> tuple[RelPath, ...]:
         written = [change.path for change in self.order.changes if change.content is not None]
@@ -389,7 +402,8 @@ class _Run:
         for number, step in enumerate(self.journal.steps):
             self.progress("writing", number, len(self.journal.steps))
             if step.after is None:
-                self.target.remove(step.path)
+                # Where a rename leads to another file system, it fails before anything is gone.
+                self.target.move(step.path, self._staged(number))
             else:
                 self.target.move(self._staged(number), step.path)
             self.dirty.add(_above(step.path))
@@ -436,7 +450,7 @@ class _Run:
     def tidy(self) -> None:
         """Drop what the committed transaction needs no more; whatever fails here is tidied up later."""
         with suppress(OSError, TargetError, KeyboardInterrupt):
-            for path in (STATE_PATH, stash_of(self.transaction)):
+            for path in (stash_of(self.transaction), STATE_PATH):
                 self.target.sync_directory(path)
             self.target.remove_tree(RelPath(f"{stash_of(self.transaction)}/new"))
             tidy(self.target, {self.transaction: self.journal})
@@ -491,6 +505,7 @@ def recover(target: Target) -> Recovery:
     try:
         data = target.read(JOURNAL_PATH)
     except FileNotFoundError:
+        _settle(target)
         tidy(target)
         return Recovery()
     try:
@@ -510,6 +525,16 @@ def recover(target: Target) -> Recovery:
     return recovery
 
 
+def _settle(target: Target) -> None:
+    """Make the commit of a run durable that was killed right after it: until then nothing may go."""
+    for name in target.names(STASH_PATH):
+        new = RelPath(f"{stash_of(name)}/new")
+        if target.is_directory(new):
+            target.sync_directory(stash_of(name))
+            target.sync_directory(STATE_PATH)
+            target.remove_tree(new)
+
+
 def _undo(target: Target, journal: Journal) -> Recovery:
     """Bring every path of `journal` back to what it was, then drop the journal.
 
@@ -527,7 +552,10 @@ def _undo(target: Target, journal: Journal) -> Recovery:
             restored.append(step.path)
         else:
             left_alone.append(step.path)
-    dirty = {_above(path) for path in restored}
+    # An undo that was killed may have put something back and synced nothing of it.
+    alone = {*left_alone}
+    dirty = {_above(step.path) for step in journal.steps if step.path not in alone}
+    dirty |= {place for path, _ in journal.emptied_directories for place in (path, _above(path))}
     for path in reversed(journal.made_directories):
         if target.remove_directory(path):
             dirty.add(_above(path))
@@ -611,6 +639,8 @@ def tidy(target: Target, known: Mapping[str, Journal] | None = None) -> None:
         if journal.transaction in needed and journal.operation == "uninstall":
             for part in ("replaced", "delivered"):
                 _remove(target, RelPath(f"{stash_of(journal.transaction)}/{part}"))
+    with suppress(FileNotFoundError):
+        target.remove(BESIDE_CACHE)
     _remove_if_empty(target)
 
 

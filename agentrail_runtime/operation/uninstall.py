@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agentrail_runtime import planner, transaction
 from agentrail_runtime.decision import Rules
-from agentrail_runtime.entry import GITIGNORE_PATH, sha256
+from agentrail_runtime.entry import GITIGNORE_PATH, STATE_PATH, STATE_ROOT, sha256
 from agentrail_runtime.errors import TargetError, typed
 from agentrail_runtime.journal import STASH_PATH
 from agentrail_runtime.operation.install import new_token, now
@@ -79,9 +79,11 @@ def _purge_after(session: Session) -> None:
 def _purge(session: Session) -> Outcome:
     """Drop the stash and what keeps it out of version control."""
     target = session.target
-    target.remove_tree(STASH_PATH)
     if target.inspect(GITIGNORE_PATH).sha256 == sha256(planner.GITIGNORE_TEXT):
         target.remove(GITIGNORE_PATH)
+        target.sync_directory(STATE_ROOT)
+    target.remove_tree(STASH_PATH)
+    target.sync_directory(STATE_PATH)
     return Outcome(command="uninstall", result="applied", target=target.root, changed=True)
 
 

@@ -27,8 +27,10 @@ OF_OTHERS = {
     ),
     "--outdir",
     "--upgrade",
+    *("--extra-vars", "--limit", "--no-edit", "--syntax-check", "--tags"),
+    *("--fsync", "--page", "--quick", "--verify"),
 }
-"""Options of build, git, pip, uv and pytest."""
+"""Options of ansible-playbook, build, git, pip, rsync, uv, pytest, and of the benchmarks."""
 
 
 def options(command: click.Command) -> set[str]:

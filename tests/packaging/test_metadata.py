@@ -25,7 +25,7 @@ HEADERS = {
     "Keywords": ["agents,coding-agents,installer,templates,AGENTS.md"],
     "Description-Content-Type": ["text/markdown"],
     "Requires-Python": [">=3.10"],
-    "Provides-Extra": ["events", "publishing", "signing", "test", "dev"],
+    "Provides-Extra": ["bench", "events", "publishing", "signing", "test", "dev"],
     "Project-URL": [
         "Homepage, https://pypi.org/project/agentrail-runtime/",
         "Release notes, https://pypi.org/project/agentrail-runtime/#history",

@@ -43,6 +43,7 @@ PURE = [
     "document",
     "entry",
     "errors",
+    "fleet",
     "journal",
     "known",
     "manifest",
@@ -86,6 +87,8 @@ PURE = [
     "release.switch",
     "report",
     "signature",
+    "stat_cache",
+    "table",
     "version",
 ]
 OUTSIDE_WORLD = [

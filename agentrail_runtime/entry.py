@@ -6,6 +6,7 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import takewhile
 from typing import Any, Final, Literal, NamedTuple, NewType, get_args
 
@@ -104,7 +105,8 @@ def are_plain(paths: Sequence[str]) -> bool:
     directories = {key.rpartition("/")[0] for key in keys}
     directories |= {above for path in directories for above in parents(path)}
     has_room = max(map(len, paths)) <= _NAME_BYTES
-    return has_room and len(keys) == len(paths) and keys.isdisjoint(directories)
+    is_unique = len(keys) == len(paths) == lines.count("\n") + 1
+    return has_room and is_unique and keys.isdisjoint(directories)
 
 
 def _name_problem(name: str) -> str | None:
@@ -331,7 +333,13 @@ def load_index(data: bytes) -> Index:
         IndexSchemaError: of another major schema version than 1.
         DocumentError: anything else; the text has one line for each finding.
     """
-    value, rows = _ROWS.load(data) or (document.load(data), None)
+    if found := _ROWS.load(data):
+        with suppress(DocumentError):  # the other way tells better what is wrong
+            return _load_index(*found)
+    return _load_index(document.load(data), None)
+
+
+def _load_index(value: Json, rows: Sequence[Any] | None) -> Index:
     schema = document.field(value, "schema_version", str)
     if not document.schema_window(schema, major=1):
         raise IndexSchemaError(f"schema_version: expected 1.x, got {schema}")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Literal, NamedTuple
 
 from agentrail_runtime import document, table
@@ -149,16 +150,23 @@ def load(data: bytes) -> Receipt:
         ReceiptError: truncated, forged or otherwise not a receipt. The target is as it was.
     """
     try:
-        value, rows = _ROWS.load(data) or (document.load(data), None)
-        receipt = _load(value, rows)
-        is_sorted = rows is not None and [row[3] for row in rows] == [*receipt.paths()]
-        return receipt._replace(canonical=sha256(data)) if is_sorted else receipt
+        if found := _ROWS.load(data):
+            with suppress(DocumentError):  # the other way tells better what is wrong
+                return _load_canonical(*found, data)
+        return _load(document.load(data), None)
     except DocumentError as error:
         raise ReceiptError(
             "\n".join(f"{RECEIPT_PATH}: {line}" for line in str(error).splitlines()),
             paths=[RECEIPT_PATH],
             hint=f"restore it from version control: git checkout -- {RECEIPT_PATH}",
         ) from None
+
+
+def _load_canonical(value: Json, rows: Sequence[tuple[str, ...]], data: bytes) -> Receipt:
+    receipt = _load(value, rows)
+    is_sorted = [row[3] for row in rows] == [*receipt.paths()]
+    is_whole = "release_seq" in value  # `dump` writes the one key that has a default, too
+    return receipt._replace(canonical=sha256(data)) if is_sorted and is_whole else receipt
 
 
 def _load(value: Json, rows: Sequence[tuple[str, ...]] | None) -> Receipt:

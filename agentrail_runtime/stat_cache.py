@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
 from array import array
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final, NamedTuple
 
+from agentrail_runtime import document
 from agentrail_runtime.document import Json
+from agentrail_runtime.entry import OWNERSHIPS, parse_path
 
 FIELDS: Final = 5
 """How many numbers there are for a file: size, mtime and ctime in nanoseconds, inode, mode."""
@@ -22,9 +23,13 @@ FIELDS: Final = 5
 ABSENT: Final = (-1,) * FIELDS
 """The numbers of a path where nothing stands."""
 
+TOLD: Final = ("runtime_version", "previous_version", "task_root")
+"""What is kept of an outcome, besides actions and source."""
+
 _RACY: Final = -2
 _MAGIC: Final = b"agentrail stat cache 1 "
 _DIGEST: Final = 32
+_BYTE_ORDER: Final = "little" if array("q", [1]).tobytes()[0] else "big"
 
 
 class Cache(NamedTuple):
@@ -38,7 +43,7 @@ class Cache(NamedTuple):
         digests: the SHA-256 of each file; zeros where there is none.
         codes: for each file, which row of `actions` it is.
         actions: rows of action, ownership and reason; None for a file that is not reported.
-        outcome: the other values of the outcome.
+        outcome: the values `TOLD` of the outcome, and its source.
     """
 
     key: str
@@ -73,11 +78,11 @@ class Cache(NamedTuple):
 
     def dump(self) -> bytes:
         """Return the cache as bytes."""
-        names = "\0".join(self.names).encode("utf-8", "surrogateescape")
+        names = "\0".join(self.names).encode()
         parts = (names, self.stats, self.digests, self.codes)
         head = {
             "key": self.key,
-            "byteorder": sys.byteorder,
+            "byteorder": _BYTE_ORDER,
             "groups": self.groups,
             "actions": self.actions,
             "outcome": self.outcome,
@@ -87,20 +92,25 @@ class Cache(NamedTuple):
         return _MAGIC + hashlib.sha256(body).hexdigest().encode() + b"\n" + body
 
 
-def load(data: bytes) -> Cache | None:
-    """Return the cache that `data` holds; None for whatever is none, or was made elsewhere."""
+def load(data: bytes, *, origin: Collection[str]) -> Cache | None:
+    """Return the cache that `data` holds; None for whatever is none, or was made elsewhere.
+
+    Args:
+        data: the bytes.
+        origin: the names of the values that the source of an outcome has.
+    """
     first, _, body = data.partition(b"\n")
     if first != _MAGIC + hashlib.sha256(body).hexdigest().encode():
         return None
     try:
-        return _load(body)
-    except (ValueError, TypeError, KeyError, RecursionError):
+        return _load(body, origin)
+    except (ValueError, TypeError, KeyError):
         return None
 
 
-def _load(body: bytes) -> Cache | None:
+def _load(body: bytes, origin: Collection[str]) -> Cache | None:
     head, _, rest = body.partition(b"\n")
-    value: Any = json.loads(head)
+    value = document.load(head)
     parts = []
     for size in value["sizes"]:
         parts.append(rest[:size])
@@ -108,8 +118,8 @@ def _load(body: bytes) -> Cache | None:
     names, stats, digests, codes = parts
     found = Cache(
         key=value["key"],
-        groups=[(str(directory), int(count)) for directory, count in value["groups"]],
-        names=names.decode("utf-8", "surrogateescape").split("\0"),
+        groups=[_group(directory, count) for directory, count in value["groups"]],
+        names=names.decode().split("\0"),
         stats=stats,
         digests=digests,
         codes=codes,
@@ -118,13 +128,41 @@ def _load(body: bytes) -> Cache | None:
     )
     count = len(found.names)
     is_whole = (
-        value["byteorder"] == sys.byteorder
+        value["byteorder"] == _BYTE_ORDER
         and sum(number for _, number in found.groups) == count == len(codes)
         and len(stats) == count * FIELDS * 8
         and len(digests) == count * _DIGEST
-        and max(codes, default=0) < len(found.actions)
+        and max(codes) < len(found.actions)
     )
-    return found if is_whole else None
+    return found if is_whole and _is_harmless(found, origin) else None
+
+
+def _group(directory: Any, count: Any) -> tuple[str, int]:
+    if not isinstance(count, int) or count < 1 or not isinstance(directory, str):
+        raise ValueError(f"{directory!r}: expected a path and the number of names below it")
+    return directory and parse_path(directory), count
+
+
+def _is_harmless(cache: Cache, origin: Collection[str]) -> bool:
+    """Tell whether a cache leads nowhere but into the target, and tells what an outcome can tell."""
+    source, others = cache.outcome["source"], {**cache.outcome, "source": None}
+    return (
+        "/" not in "".join(cache.names)
+        and {*cache.names}.isdisjoint(("", ".", ".."))
+        and all(row is None or _is_row(*row) for row in cache.actions)
+        and _are_texts(source, origin)
+        and _are_texts(others, (*TOLD, "source"))
+    )
+
+
+def _is_row(action: Any, ownership: Any, reason: Any) -> bool:
+    return action in ("unchanged", "keep") and ownership in OWNERSHIPS and isinstance(reason, str)
+
+
+def _are_texts(value: Any, keys: Collection[str]) -> bool:
+    if not isinstance(value, dict) or value.keys() != {*keys}:
+        return False
+    return all(isinstance(text, str | None) for text in value.values())
 
 
 def pack(numbers: Sequence[int]) -> bytes:

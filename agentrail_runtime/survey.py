@@ -36,14 +36,17 @@ class Survey:
         return [state and tuple(state) for state in self._target.inspect_all(paths)]
 
     def inspect(self, path: RelPath) -> State:
-        """Return what stands at `path`.
+        """Return what stands at `path`, the same however often it is asked for.
 
         Raises:
             TargetError: it cannot be read.
         """
         if self._found is None:
             self._found = self._collect()
-        return self._found.get(path) or self._target.inspect(path)
+        state = self._found.get(path)
+        if state is None:
+            state = self._found[path] = self._target.inspect(path)
+        return state
 
     def _collect(self) -> dict[RelPath, State | None]:
         found = self._look(self._paths[: self._cut]) + self._begun()

@@ -65,10 +65,13 @@ class DirectoryTree:
         """Yield what each file is; None for one that `fetch` has to tell more of."""
         for above, group in groupby(paths, lambda path: path.rpartition("/")[0]):
             names = [path.rpartition("/")[2] for path in group]
-            if not HAS_DIR_FD:
+            try:
+                descriptor = os.open(f"{self.root}/{above}", DIRECTORY_FLAGS) if HAS_DIR_FD else None
+            except OSError:
+                descriptor = None
+            if descriptor is None:
                 yield from [None] * len(names)
                 continue
-            descriptor = os.open(f"{self.root}/{above}", DIRECTORY_FLAGS)
             try:
                 yield from look(descriptor, names)
             finally:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from agentrail_runtime.operation.install import Options
 
 _MOST_ROWS: Final = 256
+_MOST_BYTES: Final = 1 << 28
 _WORTH_IT: Final = 20 * child.WORTH_IT
 _MOST_CHANGED: Final = 1_000
 """If more files differ, a full run is as good."""
@@ -56,20 +57,25 @@ class Memory:
     def __init__(self, session: Session, options: Options, *, may_write: bool) -> None:
         self._target = session.target
         self._may_write = may_write
-        self._key = _key(session, options)
         self._begun: Cache | None = None
+        self._key: str | None = None
+        with suppress(OSError, AgentRailError):
+            self._key = _key(session, options)
 
     def recall(self) -> Outcome | None:
-        """Return what the last full run found, if nothing has changed since; None if that is not sure.
-
-        Raises:
-            TargetError: a file that has changed cannot be read.
-        """
+        """Return what the last full run found; None if it is not sure that this still holds."""
         with suppress(OSError, AgentRailError):
-            cache = stat_cache.load(self._target.read(CACHE_PATH)) if self._key else None
+            cache = self._read() if self._key else None
             if cache is not None and cache.key == self._key:
                 return self._outcome(cache)
         return None
+
+    def _read(self) -> Cache | None:
+        directory, _, name = CACHE_PATH.rpartition("/")
+        size = self._target.stats(directory, [name])[0]
+        if not 0 < size <= _MOST_BYTES:
+            return None
+        return stat_cache.load(self._target.read(CACHE_PATH), origin=Origin._fields)
 
     def _outcome(self, cache: Cache) -> Outcome | None:
         stamp = None
@@ -141,8 +147,7 @@ class Memory:
         is_plain = all(state.kind in ("absent", "file") for state in states)
         if not is_plain or len(rows) > _MOST_ROWS or codes.keys() - {*paths}:
             return
-        told = ("runtime_version", "previous_version", "task_root")
-        values = {name: getattr(outcome, name) for name in told}
+        values = {name: getattr(outcome, name) for name in stat_cache.TOLD}
         self._write(
             self._begun._replace(
                 digests=b"".join([bytes.fromhex(state.sha256) or bytes(32) for state in states]),
@@ -180,20 +185,22 @@ class Memory:
 def _key(session: Session, options: Options) -> str | None:
     """Return all that the outcome depends on besides the files of the target; None if that is more.
 
-    A signature holds for a day: whether it still counts depends on the time.
+    A signature holds for a day: whether it still counts depends on the time. What a run has to tell
+    of an interrupted one, it tells once.
+
+    Raises:
+        OSError, TargetError: something of it cannot be looked at.
     """
     asked = (options.require_signature, options.allowed_signers, options.revoked_keys)
-    if any(asked) or options.deny_list or options.with_diff or os.environ.get(route.VARIABLE):
+    is_more = any(asked) or options.deny_list or options.with_diff or session.notices
+    if is_more or os.environ.get(route.VARIABLE):
         return None
     inspect = session.target.inspect
     if any(inspect(path).kind != "absent" for path in (route.SWITCH_PATH, denial.DENIED_PATH)):
         return None
     places = [source.package_tree().root]
     places += [os.path.realpath(options.runtime_dir)] if options.source == "copy" else []
-    try:
-        stats = [_stat(os.path.join(place, INDEX_NAME)) for place in places]
-    except OSError:
-        return None
+    stats = [_stat(os.path.join(place, INDEX_NAME)) for place in places]
     signed = [place for place in places if os.path.lexists(os.path.join(place, SIGNATURE_NAME))]
     day = [time.strftime("%Y-%m-%d", time.gmtime())] if signed else []
     signatures = [_stat(os.path.join(place, SIGNATURE_NAME)) for place in signed]

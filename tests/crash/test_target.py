@@ -363,3 +363,80 @@ def _umask() -> int:
     umask = os.umask(0)
     os.umask(umask)
     return umask
+
+
+# --- what --fast asks ------------------------------------------------------------------------------
+
+STATE = RelPath(".agentrail/state")
+
+
+@pytest.fixture
+def fast(tmp_path: Path) -> Target:
+    """A target with a state directory, reached by descriptors."""
+    write(tmp_path / "fast", {FILE: "text", f"{STATE}/x": ""})
+    return Target(str(tmp_path / "fast"))
+
+
+def test_stat_data_are_those_of_the_names_themselves(fast: Target) -> None:
+    os.symlink("file", os.path.join(fast.root, "docs/link"))
+    found = os.lstat(os.path.join(fast.root, FILE))
+    numbers = fast.stats("docs", ["file", "absent", "link"])
+    assert numbers[:10] == [
+        4,
+        found.st_mtime_ns,
+        found.st_ctime_ns,
+        found.st_ino,
+        found.st_mode,
+        *[-1] * 5,
+    ]
+    assert stat.S_ISLNK(numbers[14])
+    assert fast.stats("absent/docs", ["a", "b"]) == [-1] * 10
+
+
+def test_stat_data_behind_a_symlink_or_a_file_are_not_told(fast: Target) -> None:
+    os.symlink("docs", os.path.join(fast.root, "up"))
+    for directory in ("up", "docs/file"):
+        with pytest.raises(UnsafePathError):
+            fast.stats(directory, ["file"])
+
+
+def test_a_platform_without_descriptors_has_no_stat_data_to_trust(fast: Target) -> None:
+    with pytest.raises(OSError, match="not supported"):
+        Target(fast.root, use_dir_fd=False).stats("docs", ["file"])
+
+
+@pytest.mark.parametrize("is_left", [False, True])
+def test_the_clock_of_the_file_system_is_asked_with_a_file_that_goes(
+    fast: Target, is_left: bool
+) -> None:
+    if is_left:
+        write(Path(fast.root), {target_.BESIDE_CACHE: "left over"})
+    before = os.stat(os.path.join(fast.root, STATE, "x")).st_mtime_ns
+    assert fast.clock() >= before
+    assert fast.names(STATE) == ["x"]
+
+
+def test_another_run_may_take_that_file_away(fast: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+    create = Target.create
+
+    def lose(self: Target, path: RelPath, data: bytes, *, mode: int) -> int:
+        made = create(self, path, data, mode=mode)
+        self.remove(path)
+        return made
+
+    monkeypatch.setattr(Target, "create", lose)
+    with pytest.raises(FileNotFoundError):
+        fast.clock()
+
+
+def test_without_a_state_directory_there_is_no_clock(target: Target) -> None:
+    with pytest.raises(FileNotFoundError):
+        target.clock()
+
+
+def test_a_file_is_written_in_parts_and_extended_in_both_ways(target: Target) -> None:
+    target.create(RelPath("new"), iter([b"one ", b"", b"two"]), mode=0o600)
+    target.extend(RelPath("new"), b" three")
+    assert target.read(RelPath("new")) == b"one two three"
+    with pytest.raises(FileNotFoundError):
+        target.extend(RelPath("absent"), b"x")

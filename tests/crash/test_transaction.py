@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import errno
 import json
+import os
+import sys
+import threading
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -11,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from agentrail_runtime import transaction
+from agentrail_runtime import child, transaction
 from agentrail_runtime.decision import Change
 from agentrail_runtime.entry import RelPath
 from agentrail_runtime.errors import StalePlanError
@@ -252,3 +255,112 @@ def test_the_record_of_a_transaction_tells_all_of_it(stories: Stories, tmp_path:
         differing = {name for name in files & old if tree(root)[name] != story.old_tree[name]}
         assert changed == differing | (files ^ old)
         assert RULES in changed
+
+
+# --- many files ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def two(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a second process be worth it from one file on."""
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(threading, "active_count", lambda: 1)
+    monkeypatch.setattr(child, "WORTH_IT", 1)
+
+
+@pytest.mark.usefixtures("two")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+@pytest.mark.parametrize("number", [errno.EIO, None])
+@pytest.mark.parametrize("is_second", [True, False])
+def test_an_error_that_only_one_of_two_processes_was_told_of_fails_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int | None, is_second: bool
+) -> None:
+    """The system tells of a write that failed once, to whoever syncs the file first."""
+    parent, sync = os.getpid(), Target.sync
+    told = tmp_path / "told"
+
+    def fail_once(self: Target, path: RelPath) -> None:
+        if (os.getpid() != parent) is is_second and not told.exists():
+            told.write_text(path)
+            raise OSError(number, "Input/output error")
+        sync(self, path)
+
+    root, bundle = tmp_path / "root", make_bundle(tmp_path / "bundle", {"a.md": "a", "b.md": "b"})
+    write(root, {"mine": "mine"})
+    monkeypatch.setattr(Target, "sync", fail_once)
+    done = install(root, bundle=bundle)
+    assert told.exists()
+    assert (done.code, "cannot be written" in done.err, "Input/output error" in done.err) == (
+        1,
+        True,
+        True,
+    )
+    assert [*snapshot(root, with_state=True)] == ["mine"]
+    assert install(root, bundle=bundle).code == 0
+
+
+@pytest.mark.usefixtures("two")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_every_file_is_made_durable_by_one_of_two(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced, sync, root = tmp_path / "synced", Target.sync, tmp_path / "root"
+    synced.mkdir()
+
+    def note(self: Target, path: RelPath) -> None:
+        sync(self, path)
+        (synced / f"{os.getpid()} {path.replace('/', ' ')}").touch()
+
+    monkeypatch.setattr(Target, "sync", note)
+    assert install(root, bundle=make_bundle(tmp_path / "bundle", {"a.md": "a", "b.md": "b"})).code == 0
+    by, files = zip(*(path.name.split(" ", 1) for path in synced.iterdir()), strict=True)
+    assert len({*by}) == 2
+    assert len({*files}) == len(files) == 7  # two files, receipt, .gitignore, .gitkeep, texts, journal
+
+
+@pytest.mark.parametrize("most", [0, 5, 11, 1_000])
+def test_texts_that_are_written_in_parts_are_found_for_a_merge(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr(transaction, "_MOST_IN_MEMORY", most)
+    base = {f"{name}.md": f"{name}\none\ntwo\nthree\n" for name in "abc"}
+    root = tmp_path / "root"
+    assert install(root, bundle=make_bundle(tmp_path / "v1", base)).code == 0
+    delivered = next((root / ".agentrail/state/stash").glob("*/delivered"))
+    assert delivered.read_text() == "".join(base.values())
+    write(root, {path: text.replace("one", "mine") for path, text in base.items()})
+    newer = {path: text + "four\n" for path, text in base.items()}
+    bundle = make_bundle(tmp_path / "v2", newer, version="1.1.0", release_seq=2)
+    assert install(root, "--on-conflict", "merge", bundle=bundle).code == 0
+    merged = {path: text.replace("one", "mine").encode() for path, text in newer.items()}
+    assert {path: (root / path).read_bytes() for path in newer} == merged
+
+
+def test_a_text_that_cannot_be_written_behind_the_others_fails_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: Target, path: RelPath, data: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(transaction, "_MOST_IN_MEMORY", 0)
+    monkeypatch.setattr(Target, "extend", full)
+    bundle = make_bundle(tmp_path / "bundle", {"a.md": "a", "b.md": "b"})
+    assert install(tmp_path / "root", bundle=bundle).code == 1
+    assert not (tmp_path / "root").exists()
+
+
+def test_a_transaction_is_tidied_up_by_what_it_knows_of_itself(
+    target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, name = transaction._read_record, run(target, order(target))
+    asked: list[str] = []
+
+    def note(where: Target, name: str) -> Any:
+        asked.append(name)
+        return read(where, name)
+
+    monkeypatch.setattr(transaction, "_read_record", note)
+    journal = transaction.history(target)[0]
+    transaction.tidy(target, {name: journal, "000009-ffffff": journal})
+    assert asked == [name]
+    assert [found.transaction for found in transaction.history(target)] == [name]

@@ -218,3 +218,14 @@ def test_a_bundle_may_bring_files_beside_the_installer_s_own(path: str) -> None:
 @pytest.mark.parametrize(("mode", "is_executable"), [(0o644, False), (0o744, True), (0o655, False)])
 def test_a_file_is_executable_when_its_owner_may_execute_it(mode: int, is_executable: bool) -> None:
     assert State("file", mode=mode).is_executable is is_executable
+
+
+def test_the_findings_of_an_index_are_told_in_the_order_of_its_entries() -> None:
+    rows = [{**ROW, "path": path} for path in ("../x", "..", "ok", "ok")]
+    with pytest.raises(DocumentError) as caught:
+        load(entries=rows)
+    assert [line.partition(": ")[0] for line in str(caught.value).splitlines()] == [
+        "entries[0].path",
+        "entries[1].path",
+        "ok",
+    ]

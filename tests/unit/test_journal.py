@@ -216,3 +216,17 @@ def test_no_journal_gives_a_file_or_directory_more_than_permission_bits(mode: in
     )
     assert read.steps[0].before == Image(HEX, 3, kept)
     assert read.emptied_directories == (("old", kept),)
+
+
+def test_a_journal_comes_in_parts_that_are_no_longer_than_some_rows() -> None:
+    steps = tuple(Step(RelPath(f"{number}"), None, Image(HEX, 1, 0o644)) for number in range(2_500))
+    written = load()._replace(steps=steps)
+    parts = [*written.chunks()]
+    assert (b"".join(parts), len(parts) > 5) == (written.dump(), True)
+    assert max(map(len, parts)) < len(written.dump()) // 2
+    assert journal.load(written.dump()) == written
+
+
+def test_a_journal_of_nothing_is_a_document() -> None:
+    written = load()._replace(steps=(), deliveries=())
+    assert document.dump(document.load(written.dump())) == written.dump()

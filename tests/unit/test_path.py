@@ -10,6 +10,7 @@ import pytest
 from agentrail_runtime import entry
 from agentrail_runtime.entry import (
     PathError,
+    are_plain,
     collision_key,
     collisions,
     parents,
@@ -261,3 +262,8 @@ def test_who_may_read_may_execute_and_nobody_else(
     mode: int, executable: bool | None, expected: int
 ) -> None:
     assert entry.with_bit(mode, executable=executable) == expected
+
+
+@pytest.mark.parametrize("paths", [["a\nb", "a"], ["a\nb"], ["a", "a"], ["a", "A"], ["a/b", "a"], [""]])
+def test_paths_that_cannot_stand_beside_each_other_are_not_waved_through(paths: list[str]) -> None:
+    assert not are_plain(paths)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from agentrail_runtime import document, receipt
-from agentrail_runtime.entry import RelPath
+from agentrail_runtime.entry import RelPath, sha256
 from agentrail_runtime.errors import IncompatibleError, ReceiptError
 from agentrail_runtime.receipt import Receipt, Record
 from tests.unit.support import BLOB, HEX, record
@@ -227,3 +228,40 @@ def test_two_records_for_one_file_are_refused_each_named() -> None:
 def test_a_forged_memory_of_the_profile_s_old_values_is_refused(value: Any) -> None:
     with pytest.raises(ReceiptError, match=r"entries\[0\]\.restore"):
         load_row(path="project.profile.yaml", ownership="profile", restore=value)
+
+
+@pytest.mark.parametrize(
+    ("change", "is_canonical"),
+    [
+        (lambda data: data, True),
+        (lambda data: data.replace(b'"size": 3', b'"size":  3'), False),
+        (lambda data: data.replace(b"\n", b"\r\n"), False),
+        (lambda data: data + b"\n", False),
+        (lambda data: data.replace(b"{\n", b"{", 1), False),
+        (lambda data: data.replace(b'  "release_seq": 7,\n', b""), False),
+        (lambda data: data.replace(b'"path": "a.md"', b'"path": "\\u0061.md"'), False),
+        (lambda data: data.replace(b'"task_root"', b'"zoo": 1,\n  "task_root"'), False),
+    ],
+    ids=["as written", "space", "CRLF", "line", "brace", "no sequence", "escape", "order"],
+)
+def test_a_receipt_is_left_alone_only_if_it_stands_as_it_would_be_written(
+    change: Callable[[bytes], bytes], is_canonical: bool
+) -> None:
+    data = change(document.dump(VALID))
+    read = receipt.load(data)
+    assert read.canonical == (sha256(data) if is_canonical else "")
+    assert (read.dump() == data) is is_canonical
+
+
+def test_a_receipt_out_of_order_is_not_left_alone() -> None:
+    assert load(entries=[{**ROW, "path": "b"}, {**ROW, "path": "a"}]).canonical == ""
+
+
+def test_a_row_of_another_shape_is_read_and_written_with_the_others() -> None:
+    data = document.dump({**VALID, "entries": [ROW, {**ROW, "path": "b", "declined": HEX}]})
+    assert (receipt.load(data).dump(), receipt.load(data).canonical) == (data, "")
+
+
+def test_the_place_of_a_bad_path_is_its_place_in_the_file() -> None:
+    with pytest.raises(ReceiptError, match=r"entries\[0\]\.path: b/\.\./x"):
+        load(entries=[{**ROW, "path": "b/../x"}, {**ROW, "path": "a"}])

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from agentrail_runtime import tree
+from agentrail_runtime.entry import sha256
 from agentrail_runtime.tree import Content, DirectoryTree, ResourceTree
 from tests.support import write
 
@@ -29,6 +30,34 @@ def test_every_file_is_found_dot_files_too(root: Path) -> None:
 
 def test_a_part_of_a_tree_has_the_paths_of_the_whole(root: Path) -> None:
     assert dict(DirectoryTree(str(root)).walk("b")) == {"b/c.sh": ""}
+
+
+@posix
+def test_many_files_are_looked_at_a_directory_at_a_time(root: Path) -> None:
+    os.mkfifo(root / "b/fifo")
+    (root / "b/link").symlink_to("c.sh")
+    paths = [".dot/.a", "b/absent", "b/c.sh", "b/fifo", "b/link", "d"]
+    looks = dict(zip(paths, DirectoryTree(str(root)).look(paths), strict=True))
+    assert looks == {
+        ".dot/.a": (sha256(b""), 0, 0o644),
+        "b/absent": None,
+        "b/c.sh": (sha256(b"#!\n"), 3, 0o755),
+        "b/fifo": None,
+        "b/link": None,
+        "d": (sha256(b"d\n"), 2, 0o644),
+    }
+
+
+def test_where_nothing_opens_from_a_directory_on_each_file_is_fetched(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tree, "HAS_DIR_FD", False)
+    assert [*DirectoryTree(str(root)).look([".dot/.a", "b/c.sh", "d"])] == [None] * 3
+
+
+@posix
+def test_a_directory_that_is_gone_is_left_to_who_tells_of_it(root: Path) -> None:
+    assert [*DirectoryTree(str(root)).look(["b/c.sh", "gone/x", "gone/y", "d"])][1:3] == [None, None]
 
 
 @posix

@@ -69,9 +69,8 @@ def parse(data: bytes, *, name: str) -> tuple[bytes, bytes]:
     block = find(data)
     if block is not None:
         return block.body, block.style
-    body = newline.to_lf(data)
-    style = b"<" if name.endswith((".md", ".html")) else b"#"
-    return body if body.endswith(b"\n") or not body else body + b"\n", style
+    ended = data if data.endswith(b"\n") or not data else data + b"\n"
+    return newline.to_lf(ended), b"<" if name.endswith((".md", ".html")) else b"#"
 
 
 def put(data: bytes | None, body: bytes, *, style: bytes) -> bytes:

@@ -6,6 +6,7 @@ Pure over a listing of the repository. Schema 1.0.0 has includes, seeds and excl
 
 from __future__ import annotations
 
+import itertools
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -258,12 +259,31 @@ def compile_glob(glob: str) -> re.Pattern[str]:
     Anchored and case-insensitive: ``**`` is any characters, ``*`` any but ``/``, ``?`` one but ``/``,
     all else literal; ``**/x`` matches ``x`` at the root, too.
     """
-    tokens = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-    parts = re.findall(r"\*\*/|\*\*|\*|\?|[^*?]+", glob)
-    head, rest = parts[:1], parts[1:]
-    pattern = "".join(tokens.get(part, re.escape(part)) for part in head)
-    pattern += "".join(".*/" if part == "**/" else tokens.get(part, re.escape(part)) for part in rest)
-    return re.compile(pattern, re.IGNORECASE | re.DOTALL)
+    # Where more may follow, the first place that fits is as good as any: with `once`, no other is
+    # tried. Else a glob of a few stars would take for ever on a path that it nearly matches.
+    numbers = itertools.count()
+
+    def once(pattern: str) -> str:
+        name = f"g{next(numbers)}"
+        return f"(?=(?P<{name}>{pattern}))(?P={name})"
+
+    is_anywhere = glob.startswith("**/")
+    parsed = "(?:.*/)?" if is_anywhere else ""
+    *pieces, last = glob[3 if is_anywhere else 0 :].split("**")
+    between = ""
+    for piece in pieces:
+        first, *others = _stars(piece)
+        parsed += once(between + first + "".join(map(once, others)))
+        between = ".*?"
+    first, *others = _stars(last)
+    parsed += between + first + "".join(map(once, others[:-1])) + "".join(others[-1:])
+    return re.compile(parsed, re.IGNORECASE | re.DOTALL)
+
+
+def _stars(piece: str) -> list[str]:
+    """Return patterns for the text before the first ``*``, and for each star with what follows it."""
+    first, *others = (re.escape(text).replace(r"\?", "[^/]") for text in piece.split("*"))
+    return [first, *(f"[^/]*?{other}" for other in others)]
 
 
 def _below(path: str, files: Sequence[str]) -> list[str]:

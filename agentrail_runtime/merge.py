@@ -27,7 +27,11 @@ def merge(base: bytes, current: bytes, incoming: bytes) -> bytes | None:
     if not _is_affordable(*sides):
         return None
     lines = _join(*sides)
-    return None if lines is None else newline.like(current, b"".join(lines))
+    if lines is None:
+        return None
+    # Not by `newline.like`: what is in LF already keeps a CR that stands before its end.
+    text = b"".join(lines)
+    return text.replace(b"\n", b"\r\n") if newline.uses_crlf(current) else text
 
 
 Lines = list[bytes]

@@ -202,11 +202,16 @@ def restore(data: bytes, fragments: Fragments) -> bytes:
         ProfileError: `data` is no longer a YAML mapping in UTF-8.
     """
     text = _decode(data)
+    root, limit = _compose(text) if fragments else None, len(text)
     for key, old, new in reversed(fragments):
+        # From the end backwards, as they were made: the marks that are needed next still hold.
+        if any(node.end_mark.index > limit for node in _nodes_at(root, key or "")):
+            root, limit = _compose(text), len(text)
         for now in _spellings(new) if key and new else ():
-            place = _find_edit(text, _compose(text), key or "", now)
+            place = _find_edit(text, root, key or "", now)
             if place is not None:
                 text = text[:place] + (old or "") + text[place + len(now) :]
+                limit = place
                 break
     return text.encode()
 

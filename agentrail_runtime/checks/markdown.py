@@ -283,7 +283,7 @@ class _Scanner:
     def _take_underline(self, text: str) -> None:
         """Take in what makes a heading of the paragraph above."""
         if not self._open:
-            title = " ".join(map(str.strip, self._paragraph))
+            title = " ".join(map(str.strip, self._paragraph)).strip()
             self._headings.append(Heading(self._paragraph_line, 1 if text[0] == "=" else 2, title))
 
     def _begin_item(self, number: int, indent: int, match: re.Match[str]) -> tuple[str, int]:

@@ -54,7 +54,7 @@ def fill_state(text: str, *, updated_at: str, depends_on: Sequence[str]) -> str:
         depends_on: the ids of the tasks that it waits for.
 
     Raises:
-        StateError: the template is no JSON object.
+        StateError: the template is no JSON object, or has a number that is too large for one.
     """
     known = {
         "state": "planned",
@@ -64,7 +64,10 @@ def fill_state(text: str, *, updated_at: str, depends_on: Sequence[str]) -> str:
         "depends_on": [*depends_on],
     }
     others = {key: value for key, value in state_.load(text).value.items() if key not in known}
-    filled = json.dumps({**known, **others}, indent=2, ensure_ascii=False) + "\n"
+    try:
+        filled = json.dumps({**known, **others}, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    except ValueError:
+        raise state_.StateError("a number is too large to be written") from None
     return filled.replace("\n", _line_end(text))
 
 

@@ -114,11 +114,11 @@ class Release(NamedTuple):
 @functools.lru_cache(maxsize=4096)
 def _order(text: str, version: str) -> int | None:
     """Return -1, 0 or 1 as `text` is older, the same or newer; None if it is no version."""
-    from packaging.version import InvalidVersion, Version
+    from packaging.version import Version
 
     try:
         ours, other = Version(version), Version(text)
-    except InvalidVersion:
+    except ValueError:  # InvalidVersion is one, and so is a number of too many digits
         return None
     return (other > ours) - (other < ours)
 

@@ -21,7 +21,7 @@ DENIED_SIGNATURE_NAME: Final = "denied.json.sig"
 MAX_BYTES: Final = 1_000_000
 """How large a list may be."""
 
-_MOMENT: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z")
+_MOMENT: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z", re.ASCII)
 _MAX_REASON: Final = 1_000
 _CHANNELS: Final = ("internal", "pilot", "general")
 _KEYS: Final = {"schema_version", "sequence", "denied"}
@@ -96,7 +96,7 @@ def _load_row(value: Json, place: str) -> Denied:
 def printable(text: str) -> str:
     """Return a reason as one line that a terminal may show, cut where it is too long."""
     shown = " ".join("".join(char if char.isprintable() else " " for char in text).split())
-    return shown[:_MAX_REASON]
+    return shown[:_MAX_REASON].rstrip()
 
 
 def dump(listed: DenyList) -> bytes:
@@ -145,8 +145,11 @@ def setback(older: DenyList, newer: DenyList) -> str:
     """Return why `newer` cannot be what became of `older`, an empty text where it can."""
     if newer.sequence < older.sequence:
         return f"an older list (expected sequence {older.sequence} or more, got {newer.sequence})"
+    from agentrail_runtime.release.simple_index import version_key
+
+    kept = {version_key(row.version) for row in newer.denied}
     for row in older.denied:
-        if newer.find(row.version) is None:
+        if version_key(row.version) not in kept:
             return f"denies {row.version} no more (a list only grows)"
     if newer.sequence == older.sequence and newer.denied != older.denied:
         return f"another list of the same sequence, {newer.sequence}"

@@ -39,7 +39,7 @@ DUTIES: Final = ("signing", "publishing", "access")
 
 SCHEMA: Final = re.compile(r"1\.[0-9]{1,9}(?:\.[0-9]{1,9})*")
 """The schema versions that are read."""
-MOMENT: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z")
+MOMENT: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z", re.ASCII)
 """UTC, RFC 3339, to the second."""
 
 
@@ -197,6 +197,9 @@ def _spliced(policy: Policy, key: str, value: str) -> bytes:
     node = next(item for name, item in root.value if name.value == key)
     start, stop = node.start_mark.index, node.end_mark.index
     value = value if policy.text[start - 1 : start].isspace() else f" {value}"
+    if isinstance(node, ScalarNode) and node.style in ("|", ">"):
+        old = policy.text[start:stop]
+        value += old[len(old.rstrip()) :]  # the blank lines behind it belong to a block
     return (policy.text[:start] + value + policy.text[stop:]).encode()
 
 
@@ -395,7 +398,7 @@ def _deprecation(reader: Reader, node: Node | None) -> Deprecation | None:
 def _date(reader: Reader, node: Node | None, place: str) -> datetime.date:
     text = node.value if isinstance(node, ScalarNode) else ""
     try:
-        if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
+        if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
             return datetime.date.fromisoformat(text)
     except ValueError:
         pass

@@ -95,6 +95,11 @@ def quoted(text: str) -> str:
     return json.dumps(one_line(text), ensure_ascii=False)  # a string of JSON is one of YAML
 
 
+def _escaped(text: str) -> str:
+    r"""Return `text` with what a terminal would obey as ``\x1b``: a key may hold anything."""
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
+
+
 class Reader:
     """Takes values from nodes; what is wrong is added to `findings`, with its line."""
 
@@ -105,7 +110,8 @@ class Reader:
     def wrong(self, node: Node | None, place: str, what: str) -> None:
         """Note that the value at `place` is wrong."""
         line = f":{node.start_mark.line + 1}" if node is not None else ""
-        self._findings.append(f"{self._name}{line}: {place}: {what}" if place else what)
+        finding = f"{self._name}{line}: {place}: {what}" if place else what
+        self._findings.append(finding if finding.isprintable() else _escaped(finding))
 
     def mapping(self, node: Node | None, place: str, keys: Mapping[str, bool]) -> dict[str, Node]:
         """Return the values of a mapping with just `keys`; those marked true are required."""

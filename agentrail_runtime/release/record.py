@@ -134,11 +134,11 @@ def is_passed(decisions: Iterable[Decision], *, stage: Stage, version: str) -> b
 
 
 def _comparable(version: str) -> object:
-    from packaging.version import InvalidVersion, Version
+    from packaging.version import Version
 
     try:
         return Version(version)
-    except InvalidVersion:
+    except ValueError:  # InvalidVersion is one, and so is a number of too many digits
         return version
 
 

@@ -72,29 +72,38 @@ def normal_version(text: str) -> str | None:
 
     Trailing zeros stay: they are in the names of files.
     """
-    from packaging.version import InvalidVersion, Version
+    from packaging.version import Version
 
     try:
         return str(Version(text)) if len(text) < 100 else None
-    except InvalidVersion:
+    except ValueError:  # InvalidVersion is one, and so is a number of too many digits
         return None
 
 
 def is_same_version(one: str, other: str) -> bool:
     """Tell whether two texts are the same version (PEP 440): 1.1 is 1.1.0."""
-    from packaging.version import InvalidVersion, Version
+    return version_key(one) == version_key(other)
+
+
+def version_key(text: str) -> object:
+    """Return what is equal for two texts of the same version (PEP 440), the text itself for none."""
+    from packaging.version import Version
 
     try:
-        return Version(one) == Version(other)
-    except InvalidVersion:
-        return one == other
+        return Version(text)
+    except ValueError:  # InvalidVersion is one, and so is a number of too many digits
+        return text
 
 
 def ordered(files: Sequence[File]) -> list[File]:
     """Return the files by version, then by name: the order in which a page lists them."""
     from packaging.version import Version
 
-    return sorted(files, key=lambda file: (Version(file.distribution.version), file.distribution))
+    def key(file: File) -> tuple[Version, str, str]:
+        row = file.distribution
+        return Version(row.version), row.filename, repr(file)  # a page may tell of a file twice
+
+    return sorted(files, key=key)
 
 
 # --- making ------------------------------------------------------------------------------------------
@@ -308,5 +317,5 @@ def _joined(url: str, address: str, place: str) -> str:
     bare = address.partition("#")[0]
     try:
         return urljoin(url, bare) if url else unquote(bare)
-    except ValueError:
+    except ValueError:  # InvalidVersion is one, and so is a number of too many digits
         raise SimpleIndexError(f"{place}: url: expected a URL, got {address[:80]!r}") from None

@@ -135,9 +135,9 @@ def notice(deprecation: Deprecation, *, version: str, today: datetime.date) -> s
 
 def releases_left(deprecation: Deprecation, version: str) -> list[str]:
     """Return the announced releases after `version` (PEP 440) that still have the copy route."""
-    from packaging.version import InvalidVersion, Version
+    from packaging.version import Version
 
     try:
         return [name for name in deprecation.notices if Version(name) > Version(version)]
-    except InvalidVersion:  # a bundle that does not say its version
+    except ValueError:  # a bundle that does not say its version
         return list(deprecation.notices)

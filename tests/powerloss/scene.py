@@ -185,7 +185,7 @@ class Camera:
         told = tape.play(calls, str(root))
         assert code in (0, 1, 4), (scene.name, code)
         assert tape.tree() == all_of(root), f"{scene.name}: not as recorded"
-        after = visible_of(target)
+        after = visible_of(target, but=scene.leftovers)
         allowed = _allowed(tape)
         allowed = allowed if after in allowed else (*allowed, after)
         tape.operations.insert(told, Moment((after,), "the user is told"))

@@ -13,7 +13,7 @@ from tests.powerloss.loss import MODELS, Loss, Model, Sample, key
 from tests.powerloss.scene import Film
 from tests.powerloss.verdict import Judge
 
-_PATIENCE = 2_000
+_PATIENCE = 500
 """So many samples in a row that bring no new state end a search."""
 
 

@@ -96,8 +96,7 @@ class Judge:
         for text in self._treasures:
             if not any(text in node.content for node in found.values()):
                 return f"lost: {text!r}"
-        hidden = {path for path in found if is_state(path) or path in self._leftovers}
-        visible = {path: node for path, node in found.items() if path not in hidden}
+        visible = visible_of(root, but=self._leftovers)
         if visible not in allowed:
             closest = min((differing(visible, tree) for tree in allowed), key=len)
             return f"neither old nor new: {', '.join(closest)}"
@@ -148,9 +147,9 @@ def _read_in(directory: str, prefix: str, found: Tree) -> None:
                     found[path] = Node("file", mode, file.read())
 
 
-def visible_of(root: Path) -> Tree:
-    """Return what is in a target but for the state directory."""
-    return {path: node for path, node in all_of(root).items() if not is_state(path)}
+def visible_of(root: Path, *, but: tuple[str, ...] = ()) -> Tree:
+    """Return what is in a target but for the state directory, and but for the files `but`."""
+    return {path: node for path, node in all_of(root).items() if not is_state(path) and path not in but}
 
 
 def differing(one: Tree, other: Tree) -> list[str]:

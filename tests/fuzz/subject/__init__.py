@@ -1,0 +1,1 @@
+"""Every reader that is fuzzed, a module for each kind of text."""

@@ -43,7 +43,7 @@ def test_a_power_loss_leaves_the_old_tree_or_the_new_one_and_every_byte(
 def test_a_power_loss_leaves_the_old_tree_or_the_new_one_whatever_happened_before(
     camera: Camera, name: str
 ) -> None:
-    assert not_survived(Search(camera.film(SCENES[name]), camera.directory()), 120) == {}
+    assert not_survived(Search(camera.film(SCENES[name]), camera.directory()), 80) == {}
 
 
 @pytest.mark.slow
@@ -52,7 +52,7 @@ def test_a_power_loss_in_the_recovery_after_a_power_loss_is_recovered_in_turn(
     camera: Camera, name: str
 ) -> None:
     (film,) = command.recovered(camera, [camera.film(SCENES[name])], MODELS, 1, 3)
-    assert not_survived(Search(film, camera.directory()), 120) == {}
+    assert not_survived(Search(film, camera.directory()), 80) == {}
 
 
 # --- the search itself -----------------------------------------------------------------------------

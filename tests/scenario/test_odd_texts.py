@@ -16,7 +16,7 @@ from agentrail_runtime.entry import POLICY_NAME
 from agentrail_runtime.merge import merge
 from agentrail_runtime.release import deny_list, policy, simple_index
 from agentrail_runtime.release.deny_list import Denied, DenyList
-from agentrail_runtime.release.simple_index import File
+from agentrail_runtime.release.simple_index import File, SimpleIndexError
 from tests.support import PAYLOAD, agentrail, install, make_bundle, write
 
 HEX = "ab" * 32
@@ -78,6 +78,12 @@ def test_a_page_that_tells_of_a_file_twice_can_still_be_listed(yanked: str | Non
     ]
     assert simple_index.ordered(rows) == simple_index.ordered(rows[::-1])
     assert len(simple_index.parse_json(simple_index.render_json(rows))) == 2
+
+
+@pytest.mark.parametrize("place", ["", "<a href='"])
+def test_a_page_with_a_character_of_thousands_of_digits_is_refused_by_name(place: str) -> None:
+    with pytest.raises(SimpleIndexError, match="not HTML"):
+        simple_index.parse_html(f"{place}&#{'9' * 5000};'>".encode())
 
 
 def test_the_task_root_comes_back_in_hundreds_of_entries_without_reading_each_anew() -> None:

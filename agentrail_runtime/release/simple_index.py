@@ -254,7 +254,8 @@ def parse_html(data: bytes, url: str = "") -> tuple[File, ...]:
     try:
         parser.feed(text)
         parser.close()
-    except (AssertionError, RecursionError) as error:  # how html.parser tells of some broken markup
+    except (AssertionError, RecursionError, ValueError) as error:
+        # How html.parser tells of some broken markup, and html of a character of too many digits.
         raise SimpleIndexError(f"not HTML: {error}") from None
     _refuse_other_api(parser.api_version)
     base = _joined(url, parser.base, "base") if parser.base else url

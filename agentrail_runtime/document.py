@@ -65,7 +65,7 @@ def load(data: bytes) -> Json:
     """
     try:
         text = data.decode("utf-8")
-        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_number)
+        value = json.loads(text, object_pairs_hook=_unique, **_NUMBERS)
         if _is_deeper(value, _MOST_LEVELS):
             raise DocumentError("nested too deep")
         if _SURROGATE.search(text):
@@ -143,7 +143,8 @@ def refuse_misspelt(value: Json, known: Set[str], *, place: str = "") -> None:
         for key in map(_spelled, unknown):
             is_long = len(key) == len(absent)
             if is_long and sum(a != b for a, b in zip(key, absent, strict=True)) == 1:
-                name = f"{place}.{key}" if place else key
+                shown = key if key.isprintable() else ascii(key)[1:-1]  # a terminal would obey it
+                name = f"{place}.{shown}" if place else shown
                 raise DocumentError(f"{name}: unknown key (expected {absent})")
 
 
@@ -166,6 +167,16 @@ def _is_deeper(value: Any, levels: int) -> bool:
 
 def _no_number(text: str) -> None:
     raise DocumentError(f"{text} is no number in JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if number in (float("inf"), float("-inf")):
+        raise DocumentError("a number that is too large")
+    return number
+
+
+_NUMBERS: Final[Any] = {"parse_constant": _no_number, "parse_float": _finite}
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> Json:

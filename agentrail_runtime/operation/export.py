@@ -285,11 +285,11 @@ def _version(text: str) -> str:
     Raises:
         UsageError: it is none.
     """
-    from packaging.version import InvalidVersion, Version
+    from packaging.version import Version
 
     try:
         return str(Version(text))
-    except InvalidVersion:
+    except ValueError:  # InvalidVersion is one, and so is a number of too many digits
         raise UsageError(
             f"--runtime-version {text}: no version (PEP 440)", hint="a version is 1.2.3, for example"
         ) from None

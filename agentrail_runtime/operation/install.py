@@ -505,15 +505,15 @@ def check_version(receipt: Receipt, bundle: Bundle) -> None:
 
 
 def _is_older(version: str, installed: str, bundle: Bundle) -> bool:
-    from packaging.version import InvalidVersion, Version
+    from packaging.version import Version
 
     try:
         incoming = Version(version)
-    except InvalidVersion:
+    except ValueError:  # InvalidVersion is one, and so is a number of too many digits
         raise SourceError(
             f"{bundle.location}: runtime_version {version!r} is no version (PEP 440)"
         ) from None
     try:
         return incoming < Version(installed)
-    except InvalidVersion:
+    except ValueError:  # InvalidVersion is one, and so is a number of too many digits
         return False

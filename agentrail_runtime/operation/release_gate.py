@@ -153,11 +153,11 @@ def check_version(version: str) -> None:
     Raises:
         UsageError: it is not.
     """
-    from packaging.version import InvalidVersion, Version
+    from packaging.version import Version
 
     try:
         Version(version)
-    except InvalidVersion:
+    except ValueError:  # InvalidVersion is one, and so is a number of too many digits
         raise UsageError(
             f"--version: {version[:80]!r} is no version (expected one as 1.2.3, see PEP 440)",
             hint="name the version that was published",

@@ -139,13 +139,13 @@ def _tags(root: str, version: str) -> Iterator[tuple[object, str]]:
     A pre-release is one only before another: what moved since the last release is to be told by the
     next, whatever a pre-release has told.
     """
-    from packaging.version import InvalidVersion, Version
+    from packaging.version import Version
 
     asked = None if version.casefold() == UNRELEASED else Version(version)
     for tag in git.tags(root, "v*"):
         try:
             found = Version(tag)
-        except InvalidVersion:
+        except ValueError:  # InvalidVersion is one, and so is a number of too many digits
             continue
         is_release = not found.is_prerelease or (asked is not None and asked.is_prerelease)
         if is_release and (asked is None or found < asked):

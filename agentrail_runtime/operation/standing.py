@@ -177,11 +177,11 @@ def today(now: datetime) -> date:
 
 
 def _check_version(text: str) -> None:
-    from packaging.version import InvalidVersion, Version
+    from packaging.version import Version
 
     try:
         Version(text)
-    except InvalidVersion:
+    except ValueError:  # InvalidVersion is one, and so is a number of too many digits
         raise UsageError(
             f"--runtime-version: {text!r} is no version (expected one as 1.2.3, see PEP 440)",
             hint="leave it out to take the one that the index says",

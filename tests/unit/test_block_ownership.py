@@ -8,8 +8,9 @@ import pytest
 
 from agentrail_runtime import ownership
 from agentrail_runtime.decision import Policy
-from agentrail_runtime.entry import sha256
+from agentrail_runtime.entry import RelPath, git_blob, sha256
 from agentrail_runtime.errors import AgentRailError
+from agentrail_runtime.known import Known
 from tests.unit.support import HEX, Case, told, written
 
 
@@ -94,6 +95,42 @@ def test_the_block_is_decided_as_a_file_is_and_the_rest_is_never_touched(
     assert bool(decided.change) is (action in ("create", "update", "remove"))
 
 
+@pytest.mark.parametrize(
+    ("base", "current", "incoming", "policy"),
+    [row[:4] for row in ROWS] + [(b"1\n2\n3\n", text(b"X\n2\n3\n"), b"1\n2\nY\n", "merge")],
+)
+def test_a_file_that_changes_between_plan_and_write_can_be_told(
+    base: bytes | None, current: bytes | None, incoming: bytes | None, policy: Policy
+) -> None:
+    case = block(base, current, incoming)
+    change = ownership.decide(case.side, case.rules(policy)).change
+    if change is not None:
+        assert (change.path, change.before) == ("AGENTS.md", case.side.state)
+
+
+@pytest.mark.parametrize(
+    ("base", "current", "incoming", "policy"), [row[:4] for row in ROWS if row[4] == "conflict"]
+)
+def test_a_conflict_leaves_the_record_as_it_was(
+    base: bytes | None, current: bytes, incoming: bytes, policy: Policy
+) -> None:
+    case = block(base, current, incoming)
+    assert ownership.decide(case.side, case.rules(policy)).record == case.side.record
+
+
+def test_a_block_goes_into_a_file_of_mixed_line_ends_that_keeps_each_of_them() -> None:
+    case = block(None, b"one\r\ntwo\nthree\n", A)
+    decided = ownership.decide(case.side, case.rules())
+    assert written(decided) == text(A, b"one\r\ntwo\nthree\n", b"\n")
+
+
+def test_a_block_that_stands_there_already_is_recorded_with_the_whole_file_s_blob_id() -> None:
+    case = block(None, text(A).replace(b"\n", b"\r\n"), A)
+    decided = ownership.decide(case.side, case.rules())
+    assert decided.record
+    assert decided.record.git_blob == git_blob(text(A))
+
+
 def test_the_record_is_of_the_text_between_the_markers() -> None:
     case = block(None, b"mine\r\n", A)
     decided = ownership.decide(case.side, case.rules())
@@ -172,6 +209,56 @@ def test_the_framework_s_own_text_from_an_older_installer_is_not_doubled_and_kee
     assert written(decided) == text(A, b"", b"\n").replace(b"\n", end)
 
 
+LEFT = ("update", "as an earlier release left it")
+
+
+@pytest.mark.parametrize(
+    ("current", "known", "content"),
+    [
+        # the whole file was the framework's: it becomes the block
+        (b"old rules\n", b"old rules\n", text(A, b"", b"\n")),
+        (b"old rules\r\n", b"old rules\n", text(A, b"", b"\n").replace(b"\n", b"\r\n")),
+        # only its block was: the text around it stays
+        (text(B), B, text(A)),
+        (text(B).replace(b"\n", b"\r\n"), B, text(A).replace(b"\n", b"\r\n")),
+        (text(B), text(B, b"", b"\n"), text(A)),
+    ],
+)
+def test_what_an_earlier_release_left_is_brought_up_to_date_and_the_user_s_text_stays(
+    current: bytes, known: bytes, content: bytes
+) -> None:
+    case = block(None, current, A)
+    delivered = Known({RelPath("AGENTS.md"): frozenset({sha256(known)})})
+    decided = ownership.decide(case.side, case.rules(known=lambda: delivered))
+    assert (told(decided), written(decided)) == (LEFT, content)
+    assert decided.record
+    assert (decided.record.sha256, decided.record.size) == (sha256(A), 2)
+
+
+@pytest.mark.parametrize(
+    ("base", "current", "known"),
+    [
+        (None, text(B), b"another rule\n"),
+        (None, MINE, b"another rule\n"),
+        (C, text(B), B),
+    ],
+)
+def test_a_text_that_no_earlier_release_had_there_is_the_user_s(
+    base: bytes | None, current: bytes, known: bytes
+) -> None:
+    case = block(base, current, A)
+    delivered = Known({RelPath("AGENTS.md"): frozenset({sha256(known)})})
+    decided = ownership.decide(case.side, case.rules(known=lambda: delivered))
+    assert told(decided) == told(ownership.decide(case.side, case.rules())) != LEFT
+
+
+def test_a_file_of_hash_comments_from_an_earlier_release_gets_a_block_in_hash_comments() -> None:
+    case = Case(None, b"*.tmp\n", b"*.log\n", path=".ignore", ownership="block")
+    delivered = Known({RelPath(".ignore"): frozenset({sha256(b"*.tmp\n")})})
+    decided = ownership.decide(case.side, case.rules(known=lambda: delivered))
+    assert written(decided) == b"# agentrail:begin\n*.log\n# agentrail:end\n"
+
+
 def test_an_empty_block_does_not_take_an_empty_file_for_its_own() -> None:
     case = block(None, b"\n", b"")
     assert told(ownership.decide(case.side, case.rules())) == (
@@ -200,7 +287,8 @@ def test_a_bundle_with_half_a_block_is_refused_as_a_source_and_no_internal_error
     case = Case(None, MINE, BROKEN, path="AGENTS.md", ownership="block")
     with pytest.raises(AgentRailError, match=r"AGENTS\.md: ") as caught:
         ownership.decide(case.side, case.rules())
-    assert caught.value.code == 6
+    assert (caught.value.code, caught.value.paths) == (6, ("AGENTS.md",))
+    assert caught.value.hint == "fetch the bundle again, or mend its markers"
 
 
 @pytest.mark.parametrize(
@@ -220,6 +308,7 @@ def test_an_uninstall_takes_the_block_out_and_nothing_else(
     case = block(A, current, None)
     decided = ownership.remove(case.side, case.rules())
     assert told(decided) == expected
+    assert decided.change is None or decided.change.before == case.side.state
 
 
 @pytest.mark.parametrize(

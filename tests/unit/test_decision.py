@@ -9,6 +9,7 @@ import pytest
 from agentrail_runtime import decision
 from agentrail_runtime.decision import Decision, Side, Verdict, decide
 from agentrail_runtime.entry import RelPath, State, sha256
+from agentrail_runtime.known import Known
 from tests.unit.support import Case, Texts, entry, record, state
 
 A, B, C = "a", "b", "c"
@@ -110,6 +111,12 @@ def test_a_huge_file_is_compared_by_its_digest_alone() -> None:
     assert huge.current(Texts()) == sha256(b"2")
 
 
+def test_a_file_of_just_16_mib_is_still_compared_by_its_text() -> None:
+    case = Case(b"a\n", b"a\r\n", b"b\n")
+    large = case.side._replace(state=case.side.state._replace(size=16 << 20))
+    assert large.current(case.texts) == sha256(b"a\n")
+
+
 def test_a_kept_path_keeps_its_record() -> None:
     side = Case(b"1", b"2", None).side
     kept = decision.keep(side, "why")
@@ -123,3 +130,62 @@ def test_a_dropped_path_has_no_record_any_more() -> None:
     dropped = decision.drop(side, "why")
     assert dropped.record is None
     assert dropped.change == decision.Change(path=side.path, before=side.state, content=None)
+
+
+# --- what an earlier release left -----------------------------------------------------------------
+
+OLD, OLD_CRLF = b"old\nrules\n", b"old\r\nrules\r\n"
+
+
+def is_left(case: Case, *known: bytes, at: str = "docs/guide.md") -> bool:
+    files = {RelPath(at): frozenset(map(sha256, known))}
+    return decision.is_left(case.side, case.rules(known=lambda: Known(files)))
+
+
+@pytest.mark.parametrize(
+    ("current", "known", "expected"),
+    [
+        (OLD, (OLD,), True),
+        (OLD, (b"older\n", OLD), True),
+        (OLD_CRLF, (OLD,), True),
+        (OLD, (OLD_CRLF,), True),
+        (b"mine\n", (OLD,), False),
+        (OLD, (), False),
+        (None, (OLD,), False),
+    ],
+)
+def test_a_file_of_an_earlier_release_is_told_from_one_of_the_user_s(
+    current: bytes | None, known: tuple[bytes, ...], expected: bool
+) -> None:
+    assert is_left(Case(None, current, b"new\n"), *known) is expected
+
+
+def test_what_an_earlier_release_delivered_elsewhere_is_the_user_s_here() -> None:
+    assert not is_left(Case(None, OLD, b"new\n"), OLD, at="docs/other.md")
+
+
+def test_a_file_that_a_receipt_tells_of_is_not_taken_for_one_of_an_earlier_release() -> None:
+    assert not is_left(Case(b"base\n", OLD, b"new\n"), OLD)
+    assert not is_left(Case(None, OLD, b"new\n", declined="d"), OLD)
+
+
+def test_a_link_to_the_text_of_an_earlier_release_is_not_replaced() -> None:
+    case = Case(None, OLD, b"new\n")
+    case.side = case.side._replace(state=State("link", sha256(OLD), len(OLD)))
+    assert not is_left(case, OLD)
+
+
+@pytest.mark.parametrize("known", [(), (OLD,)])
+def test_a_file_is_not_read_to_learn_what_its_digest_says(known: tuple[bytes, ...]) -> None:
+    case = Case(None, OLD, b"new\n")
+    case.texts.files.clear()
+    assert is_left(case, *known) is bool(known)
+
+
+@pytest.mark.parametrize(("size", "expected"), [(16 << 20, True), ((16 << 20) + 1, False)])
+def test_a_huge_file_of_an_earlier_release_is_known_by_its_digest_alone(
+    size: int, expected: bool
+) -> None:
+    case = Case(None, OLD_CRLF, b"new\n")
+    case.side = case.side._replace(state=case.side.state._replace(size=size))
+    assert is_left(case, OLD) is expected

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 import random
-from datetime import datetime, timedelta
+import sys
+import time
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
 from fractions import Fraction
 
 import pytest
 
-from agentrail_runtime.release.gate import Steps, judge, least_rate, steps, walk
+from agentrail_runtime.release.gate import Steps, judge, least_rate, microseconds, moment, steps, walk
 from agentrail_runtime.release.policy import STAGES, Hypotheses, Stage
 from tests.gate_support import NOW, POLICY, START, evidence, failed, line, many, run
 
@@ -73,6 +76,37 @@ def test_what_is_still_needed_is_found_to_the_repository() -> None:
     assert [exact.needed(good, 0) for good in range(5)] == [
         next(n for n in range(9) if exact.value(good + n, 0) >= exact.upper) for good in range(5)
     ]
+
+
+COIN = Steps(good=1.0, bad=-1.0, upper=2.0, lower=-2.0)
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "bound"),
+    [(2, 0, "promote"), (0, 2, "stop"), (1, 0, None), (0, 1, None), (3, 0, "promote"), (0, 3, "stop")],
+)
+def test_a_bound_decides_once_it_is_reached(good: int, bad: int, bound: str | None) -> None:
+    assert COIN.bound(good, bad) == bound
+
+
+def test_the_way_to_a_decision_can_be_drawn_from_its_start() -> None:
+    course = walk([True, False, True, True, False], COIN)
+    assert course.path == (0.0, 1.0, 0.0, 1.0, 2.0)
+    assert course.steps == COIN
+
+
+def test_a_release_that_is_stopped_asks_for_no_more_repositories() -> None:
+    course = walk([False, False], COIN)
+    assert (course.decision, course.needed) == ("stop", 0)
+
+
+def test_few_repositories_are_needed_where_each_says_much() -> None:
+    assert Steps(good=3.0, bad=-1.0, upper=7.0, lower=-7.0).needed(0, 0) == 3
+
+
+def test_the_bounds_are_as_wide_as_the_errors_that_may_happen_are_rare() -> None:
+    test = steps(Hypotheses(0.5, 0.75), alpha=0.1, beta=0.2)
+    assert test == pytest.approx((math.log(1.5), math.log(0.5), math.log(8), math.log(2 / 9)))
 
 
 @pytest.mark.slow
@@ -149,6 +183,16 @@ def test_one_repository_short_holds() -> None:
     assert "1 more repository without a failure" in verdict(many(34))[1]
 
 
+def test_all_damaged_bundles_are_counted() -> None:
+    data = many(400) + failed("x", 90_000, error_code=6) + failed("y", 91_000, error_code=7)
+    assert verdict(data)[1].startswith("2 events with error_code 6 or 7: ")
+
+
+def test_a_release_that_is_stopped_early_says_why_and_not_what_it_lacks() -> None:
+    data = failed("a", -60) + failed("b", -50)
+    assert verdict(data) == ("stop", "too many first attempts fail: 2 of 2")
+
+
 @pytest.mark.parametrize("code", [6, 7])
 def test_one_damaged_bundle_stops_whatever_else_went_well(code: int) -> None:
     data = many(400) + failed("later", 90_000, error_code=code)
@@ -187,7 +231,38 @@ def test_a_release_that_soaks_holds_until_it_has() -> None:
 
 def test_too_many_going_back_stop_before_the_soak_is_over() -> None:
     now = START + timedelta(hours=8)
-    assert verdict(many(60) + backs(20, 20_000), now=now)[0] == "stop"
+    data = many(60) + backs(20, 20_000)
+    judgement = judge(evidence(data, now=now), POLICY, stage="internal", version="1.1.0", now=now)
+    assert judgement.verdict == "stop"
+    rollback = judgement.rollback
+    assert (rollback.decision, rollback.decided_after, rollback.needed) == ("stop", 2, 0)
+    assert len(rollback.path) == 3
+    assert rollback.path[-1] <= rollback.steps.lower < rollback.path[-2]
+
+
+@pytest.fixture
+def _in_tokyo(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "JST-9")
+        if sys.platform != "win32":  # there, no process can have a zone of its own
+            time.tzset()
+        yield
+    if sys.platform != "win32":
+        time.tzset()
+
+
+@pytest.mark.usefixtures("_in_tokyo")
+def test_a_judgement_says_what_it_is_about_and_when_it_was_made_in_utc() -> None:
+    now = datetime(2026, 3, 2, 9, tzinfo=timezone(timedelta(hours=9)))
+    judgement = judge(evidence(b"", now=now), POLICY, stage="pilot", version="1.1.0", now=now)
+    assert (judgement.stage, judgement.version) == ("pilot", "1.1.0")
+    assert judgement.now.isoformat() == "2026-03-02T00:00:00+00:00"
+
+
+def test_no_microsecond_is_lost_however_late_it_is() -> None:
+    last = datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=timezone.utc)
+    assert microseconds(last) == 253_402_300_799_999_999
+    assert moment(253_402_300_799_999_999) == last
 
 
 def test_repositories_that_go_back_do_not_count_before_those_that_stay() -> None:

@@ -8,8 +8,11 @@ import pytest
 
 from agentrail_runtime import ownership
 from agentrail_runtime.decision import Policy
-from agentrail_runtime.entry import git_blob, sha256
-from tests.unit.support import HEX, Case, told, written
+from agentrail_runtime.entry import RelPath, git_blob, sha256
+from agentrail_runtime.known import Known
+from agentrail_runtime.ownership import managed
+from agentrail_runtime.receipt import Record
+from tests.unit.support import HEX, Case, record, told, written
 
 A, B, C = b"a\n", b"b\n", b"c\n"
 GONE = None
@@ -94,13 +97,28 @@ def test_the_base_advances_only_where_the_change_was_delivered(
 
 
 @pytest.mark.parametrize(
+    ("base", "current", "incoming", "policy"),
+    [row[:4] for row in ROWS]
+    + [(b"1\n2\n3\n", b"X\n2\n3\n", b"1\n2\nY\n", "merge"), (GONE, A, A, "abort")],
+)
+def test_a_file_that_changes_between_plan_and_write_can_be_told(
+    base: bytes | None, current: bytes | None, incoming: bytes | None, policy: Policy
+) -> None:
+    case = Case(base, current, incoming, executable=True)
+    change = ownership.decide(case.side, case.rules(policy)).change
+    if change is not None:
+        assert (change.path, change.before) == ("docs/guide.md", case.side.state)
+
+
+@pytest.mark.parametrize(
     ("current", "policy", "is_edited"),
     [(B, "overwrite", True), (A, "overwrite", False), (GONE, "overwrite", False)],
 )
+@pytest.mark.parametrize("incoming", [A, C])
 def test_the_stash_is_told_which_replaced_bytes_are_the_user_s(
-    current: bytes | None, policy: Policy, is_edited: bool
+    current: bytes | None, policy: Policy, is_edited: bool, incoming: bytes
 ) -> None:
-    case = Case(A, current, C)
+    case = Case(A, current, incoming, executable=True)
     change = ownership.decide(case.side, case.rules(policy)).change
     assert change
     assert change.is_edited is is_edited
@@ -112,6 +130,16 @@ def test_what_was_delivered_is_kept_as_the_base_of_a_later_merge() -> None:
     assert change
     assert change.delivered
     assert change.delivered() == B
+
+
+@pytest.mark.parametrize("current", [A, GONE])
+def test_the_texts_of_a_big_bundle_are_not_all_held_until_they_are_written(
+    current: bytes | None,
+) -> None:
+    case = Case(current, current, B)
+    decided = ownership.decide(case.side, case.rules())
+    case.texts.bundle["docs/guide.md"] = b"read now\n"
+    assert written(decided) == b"read now\n"
 
 
 def test_an_update_keeps_the_line_ends_of_the_checkout() -> None:
@@ -142,6 +170,32 @@ def test_keys_of_a_newer_installer_survive_an_update() -> None:
     assert decided.record.extra == {"later": 1}
 
 
+# --- left by an earlier release -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("current", "content"), [(B, C), (b"b\r\n", b"c\r\n")])
+@pytest.mark.parametrize("policy", POLICIES)
+def test_a_file_that_was_copied_in_from_an_earlier_release_is_brought_up_to_date(
+    current: bytes, content: bytes, policy: Policy
+) -> None:
+    case = Case(GONE, current, C)
+    known = Known({RelPath("docs/guide.md"): frozenset({sha256(B)})})
+    decided = ownership.decide(case.side, case.rules(policy, known=lambda: known))
+    assert told(decided) == ("update", "as an earlier release left it")
+    assert written(decided) == content
+    assert decided.record
+    assert decided.record.sha256 == sha256(C)
+    assert decided.change
+    assert not decided.change.is_edited
+
+
+def test_a_new_file_is_new_whatever_earlier_releases_had_there() -> None:
+    case = Case(GONE, GONE, C)
+    known = Known({RelPath("docs/guide.md"): frozenset({sha256(B)})})
+    decided = ownership.decide(case.side, case.rules(known=lambda: known))
+    assert told(decided) == ("create", "new")
+
+
 # --- declined -------------------------------------------------------------------------------------
 
 
@@ -156,7 +210,16 @@ def test_a_refused_file_that_was_never_installed_has_a_record_without_base() -> 
     case = Case(GONE, B, C)
     decided = ownership.decide(case.side, case.rules("keep"))
     assert decided.record
-    assert (decided.record.sha256, decided.record.declined) == (None, sha256(C))
+    assert decided.record == Record(
+        RelPath("docs/guide.md"), "managed", None, None, None, declined=sha256(C)
+    )
+
+
+def test_a_file_that_becomes_the_framework_s_own_is_recorded_as_such_though_it_is_refused() -> None:
+    case = Case(A, B, C)
+    side = case.side._replace(record=record("docs/guide.md", A, "seed"))
+    decided = ownership.decide(side, case.rules("keep"))
+    assert decided.record == record("docs/guide.md", A, "managed", declined=sha256(C))
 
 
 @pytest.mark.parametrize("base", [A, GONE])
@@ -200,6 +263,14 @@ def test_a_merge_writes_both_changes_and_advances_the_base() -> None:
     assert decided.change.is_edited
     assert decided.change.delivered
     assert decided.change.delivered() == b"1\n2\nY\n"
+
+
+@pytest.mark.parametrize("bit", [True, False])
+def test_a_merge_brings_the_framework_s_mode(bit: bool) -> None:
+    case = Case(b"1\n2\n3\n", b"X\n2\n3\n", b"1\n2\nY\n", executable=bit)
+    decided = ownership.decide(case.side, case.rules("merge"))
+    assert decided.change
+    assert decided.change.executable is bit
 
 
 def test_a_merge_without_the_base_text_is_a_conflict() -> None:
@@ -246,6 +317,8 @@ def test_a_change_of_mode_alone_is_an_update_and_the_user_s_is_kept(
     assert told(decided) == (action, reason)
     assert (decided.change.executable if decided.change else None) is bit
     assert written(decided) == (A if decided.change else None)
+    assert decided.record
+    assert decided.record.executable is new
 
 
 def test_overwrite_restores_the_mode_as_well() -> None:
@@ -277,6 +350,13 @@ def test_a_file_system_without_modes_has_no_drift_of_modes(current: bytes, mode:
     assert decided.change is None
 
 
+def test_an_update_where_every_file_looks_executable_does_not_make_one_of_it() -> None:
+    case = Case(A, A, B, mode=0o755)
+    change = ownership.decide(case.side, case.rules(has_modes=False)).change
+    assert change
+    assert change.executable is False
+
+
 @pytest.mark.parametrize(
     ("mode", "has_modes", "policy", "bit"),
     [
@@ -300,6 +380,54 @@ def test_an_update_keeps_a_mode_that_the_user_changed() -> None:
     change = ownership.decide(case.side, case.rules()).change
     assert change
     assert change.executable is True
+
+
+# --- nothing differs ------------------------------------------------------------------------------
+
+NOTHING: dict[str, Any] = {}
+BIT = {"executable": True}
+SETTLED = {
+    "nothing differs": (NOTHING, NOTHING, NOTHING, True, True),
+    "another base": ({"sha256": HEX}, NOTHING, NOTHING, True, False),
+    "another text in the target": (NOTHING, {"sha256": HEX}, NOTHING, True, False),
+    "another text in the source": (NOTHING, NOTHING, {"sha256": HEX}, True, False),
+    "another size in the receipt": ({"size": 3}, NOTHING, NOTHING, True, False),
+    "a seed until now": ({"ownership": "seed"}, NOTHING, NOTHING, True, False),
+    "a seed from now on": (NOTHING, NOTHING, {"ownership": "seed"}, True, False),
+    "a seed": ({"ownership": "seed"}, NOTHING, {"ownership": "seed"}, True, False),
+    "refused once": ({"declined": HEX}, NOTHING, NOTHING, True, False),
+    "executable": (BIT, {"mode": 0o755}, BIT, True, True),
+    "executable for others alone": (NOTHING, {"mode": 0o655}, NOTHING, True, True),
+    "executable from now on": (NOTHING, NOTHING, BIT, True, False),
+    "executable until now": (BIT, {"mode": 0o755}, NOTHING, True, False),
+    "executable in the target alone": (NOTHING, {"mode": 0o755}, NOTHING, True, False),
+    "everything is executable": (NOTHING, {"mode": 0o755}, NOTHING, False, True),
+    "nothing is executable": (BIT, NOTHING, BIT, False, True),
+    "a link to the same text": (NOTHING, {"kind": "link"}, NOTHING, True, False),
+}
+
+
+@pytest.mark.parametrize(
+    ("known", "found", "new", "has_modes", "expected"), SETTLED.values(), ids=SETTLED
+)
+def test_a_file_is_passed_over_only_where_nothing_at_all_differs(
+    known: dict[str, Any],
+    found: dict[str, Any],
+    new: dict[str, Any],
+    has_modes: bool,
+    expected: bool,
+) -> None:
+    case = Case(A, A, A)
+    assert case.side.record
+    assert case.side.entry
+    record, state = case.side.record._replace(**known), case.side.state._replace(**found)
+    row = case.side.entry._replace(**new)
+    assert managed.is_settled(record, state, row, has_modes=has_modes) is expected
+    if expected:
+        side = case.side._replace(record=record, state=state, entry=row)
+        decided = ownership.decide(side, case.rules(has_modes=has_modes))
+        assert (told(decided), decided.change) == (("unchanged", "as delivered"), None)
+        assert decided.record == record
 
 
 # --- uninstall and verify -------------------------------------------------------------------------

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from agentrail_runtime import planner
-from agentrail_runtime.decision import Action, Change
+from agentrail_runtime.decision import Action, Change, Policy
 from agentrail_runtime.entry import RelPath, State, sha256
 from agentrail_runtime.errors import UnsafePathError
+from agentrail_runtime.known import Known
 from agentrail_runtime.planner import Plan
 from tests.unit.support import HEX, OWNERSHIP, World
 
@@ -54,6 +57,64 @@ def test_a_second_install_writes_nothing_at_all() -> None:
     assert set(world.actions(plan).values()) == {"unchanged"}
 
 
+class Counted(World):
+    """A world that remembers which texts of the target were read."""
+
+    def __init__(self, files: dict[str, bytes]) -> None:
+        super().__init__(files)
+        self.read: list[str] = []
+
+    def current(self, path: RelPath) -> bytes:
+        self.read.append(path)
+        return super().current(path)
+
+
+def test_a_second_install_reads_neither_the_receipt_nor_a_managed_file_again() -> None:
+    world = Counted(installed().files)
+    world.bundle = dict(BUNDLE)
+    assert world.plan().changes == ()
+    assert world.read == ["AGENTS.md", ".agentrail/.gitignore", ".agentrail/work/.gitkeep"]
+
+
+def test_a_second_install_says_of_every_file_why_it_is_left_as_it_is() -> None:
+    plan = installed().install(BUNDLE)
+    assert [(action.path, action.ownership, action.reason) for action in plan.actions] == [
+        ("AGENTS.md", "block", "block as delivered"),
+        ("MEMORY.md", "seed", "as delivered"),
+        ("docs/guide.md", "managed", "as delivered"),
+        ("project.profile.yaml", "profile", "task root as set"),
+    ]
+
+
+def test_a_mode_that_the_user_changed_is_seen_in_a_second_install() -> None:
+    world = installed()
+    world.modes["docs/guide.md"] = 0o755
+    assert world.actions(world.install(BUNDLE))["docs/guide.md"] == "keep"
+
+
+def test_a_marker_that_was_lost_comes_back_with_a_second_install() -> None:
+    world = installed()
+    del world.files[".agentrail/work/.gitkeep"]
+    assert paths(world.install(BUNDLE)) == [".agentrail/work/.gitkeep"]
+
+
+def test_a_receipt_that_changes_between_plan_and_write_can_be_told() -> None:
+    world = World()
+    assert world.install(BUNDLE).receipt == State()
+    assert world.install(BUNDLE).receipt == world.inspect(RelPath(".agentrail/receipt.json"))
+
+
+def test_a_file_that_is_gone_on_all_sides_is_no_trouble_among_others() -> None:
+    world = World()
+    world.install({"a.md": b"1", "b.md": b"1", "c.md": b"1", "d.md": b"1"})
+    del world.files["b.md"]
+    del world.files["d.md"]
+    plan = world.install({"a.md": b"1", "c.md": b"2"})
+    assert world.actions(plan) == {"a.md": "unchanged", "c.md": "update"}
+    assert world.receipt
+    assert [record.path for record in world.receipt.records] == ["a.md", "c.md"]
+
+
 def test_the_receipt_comes_last_and_the_profile_before_it() -> None:
     world = World()
     world.bundle = BUNDLE
@@ -69,7 +130,7 @@ def test_the_receipt_comes_last_and_the_profile_before_it() -> None:
 
 
 def test_removals_come_before_writes_so_that_no_two_spellings_of_a_name_meet() -> None:
-    names = ["b", "project.profile.yaml", "a", ".agentrail/receipt.json", "z"]
+    names = ["tools/x", "b", "project.profile.yaml", "a", ".agentrail/receipt.json", "z"]
     changes = [
         Change(RelPath(name), State(), None if name == "z" else bytes, executable=None)
         for name in names
@@ -78,6 +139,7 @@ def test_removals_come_before_writes_so_that_no_two_spellings_of_a_name_meet() -
         "z",
         "a",
         "b",
+        "tools/x",
         "project.profile.yaml",
         ".agentrail/receipt.json",
     ]
@@ -145,6 +207,109 @@ def test_actions_are_sorted_by_path() -> None:
     assert [action.path for action in plan.actions] == sorted(action.path for action in plan.actions)
 
 
+# --- what a transaction compares with -------------------------------------------------------------
+
+
+def first_install() -> tuple[World, Plan]:
+    world = World({"AGENTS.md": b"mine\n", "project.profile.yaml": b"a: 1\n"})
+    world.bundle = dict(BUNDLE)
+    return world, world.plan()
+
+
+def upgrade() -> tuple[World, Plan]:
+    world = installed()
+    world.files["AGENTS.md"] += b"mine\n"
+    world.bundle = {"AGENTS.md": b"new rules\n", "docs/new.md": b"new\n"}
+    return world, world.plan()
+
+
+def rename(policy: Policy = "abort") -> tuple[World, Plan]:
+    world = World()
+    world.install({"docs/old.md": b"1\n2\n"})
+    world.files["docs/old.md"] = b"1\nmine\n"
+    world.bundle = {"docs/new.md": b"1\n2\n"}
+    return world, world.plan(policy)
+
+
+def move() -> tuple[World, Plan]:
+    world = installed()
+    world.is_root_empty = True
+    return world, world.plan(task_root="tasks")
+
+
+def uninstall() -> tuple[World, Plan]:
+    world = installed({"AGENTS.md": b"mine\n"})
+    return world, world.removal()
+
+
+@pytest.mark.parametrize(
+    ("planned", "changes"),
+    [
+        (first_install, 7),
+        (upgrade, 4),
+        (rename, 3),
+        (lambda: rename("overwrite"), 3),
+        (move, 4),
+        (uninstall, 7),
+    ],
+    ids=["first install", "upgrade", "rename", "rename, overwritten", "move", "uninstall"],
+)
+def test_a_file_that_changes_between_plan_and_write_can_be_told(
+    planned: Callable[[], tuple[World, Plan]], changes: int
+) -> None:
+    world, plan = planned()
+    assert {change.path: change.before for change in plan.changes} == {
+        change.path: world.inspect(change.path) for change in plan.changes
+    }
+    assert len(plan.changes) == changes
+
+
+# --- left by an earlier release -------------------------------------------------------------------
+
+
+def copied_in(world: World, *known: str) -> Plan:
+    """Return the plan of a first install where earlier releases had ``old`` at some paths."""
+    files = {RelPath(path): frozenset({sha256(b"old\n")}) for path in known}
+    return planner.build(
+        receipt=None,
+        index=world.index,
+        digest=f"sha256:{HEX}",
+        kind="copy",
+        inspect=world.inspect,
+        rules=world.rules()._replace(known=lambda: Known(files)),
+    )
+
+
+def test_what_an_earlier_release_left_and_this_one_has_not_is_removed() -> None:
+    world = World({"docs/b.md": b"old\n", "docs/mine.md": b"mine\n", "docs/x.md": b"old\r\n"})
+    world.bundle = {"docs/c.md": b"new\n"}
+    plan = copied_in(world, "docs/b.md", "docs/gone.md", "docs/mine.md", "docs/x.md")
+    why = "as an earlier release left it; removed by the framework"
+    assert [(action.path, action.action, action.reason) for action in plan.actions] == [
+        ("docs/b.md", "remove", why),
+        ("docs/c.md", "create", "new"),
+        ("docs/x.md", "remove", why),
+    ]
+    world.apply(plan)
+    assert world.files["docs/mine.md"] == b"mine\n"
+    assert "docs/b.md" not in world.files
+    assert "docs/x.md" not in world.files
+
+
+def test_a_file_that_still_ships_is_not_removed_under_another_spelling_of_its_name() -> None:
+    world = World({"Docs/GUIDE.md": b"old\n"})
+    world.bundle = {"docs/guide.md": b"new\n"}
+    plan = copied_in(world, "Docs/GUIDE.md")
+    assert world.actions(plan) == {"docs/guide.md": "create"}
+
+
+@pytest.mark.parametrize("path", [".agentrail/.gitignore", ".agentrail/work/.gitkeep"])
+def test_the_installer_s_own_files_are_not_taken_for_those_of_an_earlier_release(path: str) -> None:
+    world = World({path: b"old\n"})
+    world.bundle = {"docs/guide.md": b"new\n"}
+    assert world.actions(copied_in(world, path)) == {"docs/guide.md": "create"}
+
+
 # --- renames --------------------------------------------------------------------------------------
 
 OLD, NEW_PATH = {"docs/old.md": b"1\n2\n"}, {"docs/new.md": b"1\n2\n"}
@@ -209,6 +374,16 @@ def test_a_moved_edit_gets_the_mode_that_the_framework_changed() -> None:
     assert created.mode == 0o755
 
 
+def test_a_moved_edit_is_no_longer_executable_where_the_framework_took_that_back() -> None:
+    world = World()
+    world.bundle, world.executable = dict(OLD), ("docs/old.md",)
+    world.apply(world.plan())
+    world.files["docs/old.md"] = b"mine\n"
+    world.bundle = dict(NEW_PATH)
+    created = next(change for change in world.plan().changes if change.path == "docs/new.md")
+    assert (world.modes["docs/old.md"], created.mode) == (0o755, 0o644)
+
+
 def test_overwrite_takes_the_renamed_file_as_it_is_and_the_stash_keeps_the_edit() -> None:
     world = World()
     world.install(OLD)
@@ -249,6 +424,14 @@ def test_a_file_that_the_framework_copied_keeps_the_edit_where_it_is() -> None:
     plan = world.install(OLD | NEW_PATH)
     assert world.actions(plan) == {"docs/new.md": "create", "docs/old.md": "keep"}
     assert (world.files["docs/old.md"], world.files["docs/new.md"]) == (b"mine\n", b"1\n2\n")
+
+
+def test_an_edit_moves_along_whatever_else_the_bundle_has() -> None:
+    world = World()
+    world.install({**BUNDLE, **OLD})
+    world.files["docs/old.md"] = b"mine\n"
+    world.install({**BUNDLE, **NEW_PATH})
+    assert world.files["docs/new.md"] == b"mine\n"
 
 
 def test_two_equal_files_that_moved_take_their_edits_each() -> None:
@@ -339,6 +522,10 @@ def test_all_unsafe_paths_are_told_at_once() -> None:
     with pytest.raises(UnsafePathError) as caught:
         world.plan()
     assert caught.value.paths == ("MEMORY.md", "docs/guide.md")
+    assert caught.value.message == (
+        "MEMORY.md: is a directory (expected a plain file)\n"
+        "docs/guide.md: is a symlink (expected a plain file)"
+    )
 
 
 @pytest.mark.parametrize("path", ["AGENTS.md", "MEMORY.md", "project.profile.yaml"])
@@ -476,6 +663,7 @@ def test_a_task_root_in_the_place_of_a_file_of_ours_is_refused(task_root: str) -
     with pytest.raises(UnsafePathError, match=f"^{task_root}: cannot hold task records: ") as caught:
         world.plan(task_root=task_root)
     assert caught.value.paths == ("docs/guide.md",)
+    assert caught.value.hint == "name another directory with --task-root PATH"
 
 
 def test_a_gitkeep_of_the_user_s_is_not_emptied() -> None:
@@ -532,6 +720,18 @@ def test_an_uninstall_leaves_a_gitkeep_with_something_in_it() -> None:
     assert ".agentrail/work/.gitkeep" not in paths(world.removal())
 
 
+def test_an_uninstall_removes_a_marker_that_the_bundle_brought_once() -> None:
+    world = World()
+    world.install({".agentrail/work/.gitkeep": b""})
+    assert paths(world.removal()).count(".agentrail/work/.gitkeep") == 1
+
+
+def test_an_uninstall_and_a_verify_say_where_the_records_are() -> None:
+    world = World()
+    world.install({"a.md": b""}, task_root="tasks")
+    assert (world.removal().task_root, world.check().task_root) == ("tasks", "tasks")
+
+
 def test_a_stash_that_stays_stays_out_of_version_control() -> None:
     world = installed()
     assert ".agentrail/.gitignore" not in paths(world.removal(keeps_state=True))
@@ -569,6 +769,14 @@ def test_a_verify_names_what_differs_and_not_what_is_the_user_s() -> None:
     del world.files["AGENTS.md"]
     drift = [action.path for action in world.check().actions if planner.is_drift(action)]
     assert drift == ["AGENTS.md", "docs/guide.md"]
+
+
+def test_a_seed_that_became_a_link_is_the_user_s_choice_and_no_drift() -> None:
+    world = installed()
+    world.odd = {"MEMORY.md": State("link", place="NOTES.md")}
+    plan = world.check()
+    assert world.actions(plan)["MEMORY.md"] == "keep"
+    assert [action.path for action in plan.actions if planner.is_drift(action)] == []
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,7 @@ def load(text: str | bytes) -> Profile:
         ("workflow:\n  task_root: >\n    a\n    b\n", "a b\n"),
         ("workflow:\n  task_root: &root work\n", "work"),
         ("root: &root work\nworkflow:\n  task_root: *root\n", "work"),
+        ("none: &none ~\nworkflow:\n  task_root: *none\n", None),
         ("workflow:\n  task_root: !!str work\n", "work"),
         ("w: &w {task_root: work}\nworkflow: *w\n", "work"),
         ("w: &w {task_root: work}\nworkflow:\n  <<: *w\n", "work"),
@@ -105,7 +106,11 @@ def test_a_profile_of_another_schema_is_refused_with_its_place(
         f"(expected 2.0.0, 2.1.0, got {found})"
     )
     assert caught.value.paths == ("project.profile.yaml",)
-    assert caught.value.hint
+    assert caught.value.hint == (
+        "in the repository: agentrail profile-upgrade; then run the command again"
+        if "the key version" in found
+        else "bring the profile to a supported schema_version, then run the command again"
+    )
 
 
 @pytest.mark.parametrize(
@@ -140,6 +145,7 @@ def test_a_profile_that_is_wrong_is_refused_with_line_and_column(
         load(text)
     assert caught.value.message.startswith(f"project.profile.yaml:{place}: {said}")
     assert (caught.value.paths, caught.value.hint) == (("project.profile.yaml",), MEND)
+    assert caught.value.line == int(place.partition(":")[0])
 
 
 @pytest.mark.parametrize(
@@ -148,6 +154,7 @@ def test_a_profile_that_is_wrong_is_refused_with_line_and_column(
         (b"\xff", "1:1"),
         (b"\n\xff", "2:1"),
         (b"a: 1\nb: caf\xe9\n", "2:7"),
+        (b"a: 1\nb: 2\nc: caf\xe9\n", "3:7"),
         ("a: 1\n".encode("utf-16"), "1:1"),
     ],
 )
@@ -160,8 +167,11 @@ def test_a_profile_in_another_encoding_is_refused_with_line_and_column(data: byt
 
 def test_a_profile_of_more_than_a_megabyte_is_refused_before_it_is_parsed() -> None:
     assert load(b"#" * 1_000_000).task_root is None
-    with pytest.raises(ProfileError, match=r"too large \(expected at most 1000000 bytes, got 1000001"):
+    with pytest.raises(
+        ProfileError, match=r"too large \(expected at most 1000000 bytes, got 1000001"
+    ) as caught:
         load(b"#" * 1_000_001)
+    assert caught.value.line == 1
 
 
 @pytest.mark.parametrize(
@@ -175,7 +185,7 @@ def test_a_profile_of_more_than_a_megabyte_is_refused_before_it_is_parsed() -> N
     ],
 )
 def test_a_profile_nested_too_deep_is_refused_and_no_internal_error(text: str) -> None:
-    with pytest.raises(ProfileError):
+    with pytest.raises(ProfileError, match=r"^project\.profile\.yaml: nested too deep$"):
         load(text)
 
 
@@ -189,7 +199,7 @@ def test_a_profile_nested_too_deep_is_refused_and_no_internal_error(text: str) -
     ],
 )
 def test_a_profile_that_the_parser_stumbles_over_is_refused_and_no_internal_error(text: str) -> None:
-    with pytest.raises(ProfileError):
+    with pytest.raises(ProfileError, match=r"^project\.profile\.yaml(:1:6)?: not valid YAML: ."):
         load(text)
 
 

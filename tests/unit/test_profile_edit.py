@@ -117,6 +117,10 @@ EDITS = {
         "workflow:\n  task_root: |\n    work\n  a: b\n",
         "workflow:\n  task_root: .agentrail/work\n  a: b\n",
     ),
+    "a folded block": (
+        "workflow:\n  task_root: >\n    work\n  a: b\n",
+        "workflow:\n  task_root: .agentrail/work\n  a: b\n",
+    ),
     "a folded block at the end": (
         "workflow:\n  task_root: >-\n    work",
         "workflow:\n  task_root: .agentrail/work",
@@ -210,6 +214,10 @@ EDITS = {
     "a missing key in flow style": (
         "workflow: { docs_root: docs }\n",
         "workflow: {task_root: .agentrail/work,  docs_root: docs }\n",
+    ),
+    "a missing key before mappings in a mapping": (
+        "workflow: {docs: {root: docs}}\n",
+        "workflow: {task_root: .agentrail/work, docs: {root: docs}}\n",
     ),
     "an empty value": (
         "workflow:\n  task_root:\n  docs_root: docs\n",
@@ -339,17 +347,29 @@ def test_a_task_root_with_every_odd_character_is_read_back_as_it_is(before: str,
         "!x",
         "&a",
         "%d",
+        'a: "b"',
+        "a: \\b",
     ):
         assert yaml.safe_load(edit(before, odd)[0])["workflow"]["task_root"] == odd
 
 
 REFUSED = {
     "an anchor that something else refers to": "workflow:\n  task_root: &root work\nother: *root\n",
+    "an anchor that its own section refers to": (
+        "workflow: {task_root: &root work, docs_root: *root }\n"
+    ),
     "a section that is an alias": "base: &base\n  task_root: work\nworkflow: *base\n",
     "a section that something else refers to": "workflow: &w\n  docs_root: docs\nother: *w\n",
     "a section from a merge key": "base: &base\n  workflow: {task_root: a, docs_root: d}\n<<: *base\n",
+    "a section from a merge key, and a path": (
+        "base: &base\n  workflow: {docs_root: d}\n<<: *base\npaths: {artifacts: [work]}\n"
+    ),
+    "paths that something else refers to": (
+        "workflow: {task_root: work}\npaths: {artifacts: &a [work]}\nother: *a\n"
+    ),
     "a tagged null": "workflow: !!null\n",
     "an anchored null": "workflow: &w\n",
+    "an anchored null, and a path": "workflow: &w\npaths: {artifacts: [work]}\n",
     "an explicit first key": "workflow:\n  ? docs_root\n  : docs\n",
     "a key without a value in flow style": "workflow: {task_root}\n",
     "no workflow in an indented mapping": "  a: 1\n  b: 2\n",
@@ -398,6 +418,21 @@ RESTORED = {
         "workflow:\n  task_root: .agentrail/work\npaths: {artifacts: []}\n",
         "workflow:\n  task_root: work\npaths: {artifacts: []}\n",
     ),
+    "the user put a path of theirs before ours since": (
+        "workflow:\n  task_root: work\npaths: {artifacts: [work]}\n",
+        "workflow:\n  task_root: work\npaths: {artifacts: [mine, .agentrail/work]}\n",
+        "workflow:\n  task_root: work\npaths: {artifacts: [mine, .agentrail/work]}\n",
+    ),
+    "ours is the thirteenth path": (
+        f"workflow:\n  task_root: work\npaths: {{artifacts: [{'x, ' * 12}work]}}\n",
+        f"workflow:\n  task_root: work\npaths: {{artifacts: [{'x, ' * 12}.agentrail/work]}}\n",
+        f"workflow:\n  task_root: work\npaths: {{artifacts: [{'x, ' * 12}work]}}\n",
+    ),
+    "theirs was the second path from the first": (
+        f"workflow:\n  task_root: work\npaths: {{artifacts: [x, {NEW}, {'x, ' * 10}work]}}\n",
+        f"workflow:\n  task_root: work\npaths: {{artifacts: [x, {NEW}, {'x, ' * 10}{NEW}]}}\n",
+        f"workflow:\n  task_root: work\npaths: {{artifacts: [x, {NEW}, {'x, ' * 10}work]}}\n",
+    ),
     "the user removed the section since": ("workflow:\n  task_root: work\n", "a: 1\n", "a: 1\n"),
     "the user emptied the file since": ("workflow:\n  task_root: work\n", "", ""),
     "git made CRLF of it since": (
@@ -421,6 +456,20 @@ def test_an_uninstall_takes_back_what_still_stands_and_no_edit(
     assert profile.restore(since.encode(), fragments).decode() == after
 
 
+def test_an_uninstall_takes_two_moves_back() -> None:
+    before = "workflow: {task_root: work}\npaths: {source_roots: [work], artifacts: [a, work/]}\n"
+    between, first = edit(before, "some/where/else")
+    after, second = edit(between)
+    assert after == (
+        f"workflow: {{task_root: {NEW}}}\npaths: {{source_roots: [{NEW}], artifacts: [a, {NEW}/]}}\n"
+    )
+    assert profile.restore(after.encode(), [*first, *second]).decode() == before
+
+
+def test_an_uninstall_with_nothing_to_take_back_does_not_mind_what_the_profile_is() -> None:
+    assert profile.restore(b"a: [\n", []) == b"a: [\n"
+
+
 def test_an_uninstall_does_not_touch_a_profile_that_is_no_longer_yaml() -> None:
     with pytest.raises(ProfileError, match=r"yaml:2:1: not valid YAML"):
         profile.restore(b"a: [\n", [["workflow.task_root", "work", NEW]])
@@ -428,7 +477,13 @@ def test_an_uninstall_does_not_touch_a_profile_that_is_no_longer_yaml() -> None:
 
 @pytest.mark.parametrize(
     "fragment",
-    [["", "x", "y"], [None, "x", "y"], ["workflow.task_root", "x", ""], ["workflow", None, "zz"]],
+    [
+        ["", "x", "y"],
+        [None, "x", "y"],
+        ["workflow.task_root", "x", ""],
+        ["workflow.task_root", "x", None],
+        ["workflow", None, "zz"],
+    ],
 )
 def test_a_memory_that_fits_nothing_changes_nothing(fragment: list[str | None]) -> None:
     data = b"workflow:\n  task_root: y\n"

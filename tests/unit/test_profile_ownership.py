@@ -71,6 +71,22 @@ def test_a_deleted_profile_comes_back_when_it_is_asked_for() -> None:
     assert decided.record.extra == {"later": 1}
 
 
+def test_a_profile_of_the_schema_that_is_shipped_is_seeded_with_another_task_root() -> None:
+    shipped = b"schema_version: 2.0.0\n" + SHIPPED
+    decided = decide(profile(None, None, shipped), task_root=TASKS)
+    assert written(decided) == shipped.replace(b".agentrail/work", b"tasks")
+
+
+@pytest.mark.parametrize(("base", "current"), [(None, None), (None, MINE), (MOVED, b"a: 1\n")])
+def test_a_profile_that_changes_between_plan_and_write_can_be_told(
+    base: bytes | None, current: bytes | None
+) -> None:
+    case = profile(base, current)
+    change = decide(case, task_root=NEW).change
+    assert change
+    assert (change.path, change.before) == (PATH, case.side.state)
+
+
 def test_only_the_task_root_of_the_user_s_profile_is_set() -> None:
     decided = decide(profile(None, MINE), task_root=NEW)
     assert (told(decided), written(decided)) == (("update", EDITED), MOVED)
@@ -153,6 +169,7 @@ def test_a_profile_that_puts_the_records_out_of_reach_is_refused(said: str) -> N
     with pytest.raises(ProfileError, match=r"project\.profile\.yaml: workflow\.task_root: ") as caught:
         decide(profile(None, current), installed_task_root=NEW)
     assert caught.value.hint == "set workflow.task_root to a directory below the repository"
+    assert caught.value.paths == (PATH,)
 
 
 @pytest.mark.parametrize(
@@ -190,6 +207,7 @@ def test_an_uninstall_gives_the_profile_its_old_values_back(
     case = profile(MOVED, current, None, extra=RESTORE)
     decided = ownership.remove(case.side, case.rules())
     assert (told(decided), written(decided)) == (expected, content)
+    assert decided.change is None or decided.change.before == case.side.state
 
 
 @pytest.mark.parametrize(

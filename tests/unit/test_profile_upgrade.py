@@ -142,8 +142,9 @@ def test_a_pair_that_is_not_there_is_not_replaced() -> None:
 def test_a_pair_with_a_collection_is_not_replaced(text: str) -> None:
     with pytest.raises(
         ProfileError, match="version cannot be replaced without changing something else"
-    ):
+    ) as caught:
         profile.replace_pair(text.encode(), "version", "schema_version", "2.0.0")
+    assert caught.value.hint == "write schema_version: 2.0.0 in its place by hand"
 
 
 def test_a_key_that_would_become_too_long_for_yaml_is_not_replaced() -> None:

@@ -1,5 +1,5 @@
 """``python -m agentrail_runtime`` is ``agentrail``."""
 
-from agentrail_runtime.cli.main import main
+from agentrail_runtime.cli.start import agentrail
 
-main()
+agentrail()

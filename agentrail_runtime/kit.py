@@ -49,9 +49,9 @@ import sys
 if sys.version_info < (3, 10):
     sys.exit("agentrail-install: needs Python 3.10 or newer (this is %d.%d)" % sys.version_info[:2])
 
-from agentrail_runtime.cli.kit import main
+from agentrail_runtime.cli.start import kit
 
-main()
+kit()
 """
 
 _README: Final = """\

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import io
 import signal
 import sys
@@ -39,8 +38,6 @@ COMMANDS: Final = {
 }
 """Every command of ``agentrail``, and what it is for."""
 
-_UNWATCHED: Final = 1_000_000
-"""How many new objects the collector lets pass: a run makes many, nearly all for its whole life."""
 _INTERNAL_ERROR: Final = 70
 _INTERRUPTED: Final = 130
 _TERMINATED: Final = 143
@@ -88,7 +85,6 @@ def run(
             are not there.
     """
     signal.signal(signal.SIGTERM, _terminate)
-    gc.set_threshold(_UNWATCHED)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     output = Output("json" if wants_json(words) else "text", is_verbose=wants_traceback(words))

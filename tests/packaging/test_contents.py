@@ -79,6 +79,7 @@ PACKAGE_FILES = [
     "agentrail_runtime/cli/release_withdraw.py",
     "agentrail_runtime/cli/resolve_task_id.py",
     "agentrail_runtime/cli/rollback.py",
+    "agentrail_runtime/cli/start.py",
     "agentrail_runtime/cli/state_validate.py",
     "agentrail_runtime/cli/status.py",
     "agentrail_runtime/cli/tasks.py",
@@ -344,8 +345,8 @@ def test_both_commands_are_there_under_their_names(distributions: Distributions)
     text = distributions.wheel_files()[f"agentrail_runtime-{__version__}.dist-info/entry_points.txt"]
     assert text.decode().split() == [
         "[console_scripts]",
-        *("agentrail", "=", "agentrail_runtime.cli.main:main"),
-        *("agentrail-install", "=", "agentrail_runtime.cli.main:main_install"),
+        *("agentrail", "=", "agentrail_runtime.cli.start:agentrail"),
+        *("agentrail-install", "=", "agentrail_runtime.cli.start:agentrail_install"),
     ]
 
 

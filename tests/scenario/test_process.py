@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+import gc
+import io
 import itertools
 import os
 import runpy
 import shutil
 import signal
+import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
@@ -17,6 +22,7 @@ import pytest
 from agentrail_runtime import git, source
 from agentrail_runtime.cli import main as cli_main
 from agentrail_runtime.cli import output as cli_output
+from agentrail_runtime.cli import start as cli_start
 from agentrail_runtime.cli import verify as cli_verify
 from agentrail_runtime.entry import RelPath
 from agentrail_runtime.errors import SourceError
@@ -26,15 +32,82 @@ from agentrail_runtime.tree import Content, DirectoryTree
 from tests.support import PAYLOAD, agentrail, install, make_bundle, snapshot, write
 from tests.support import git as run_git
 
+ENTRIES = [cli_start.agentrail, cli_start.agentrail_install, cli_start.kit]
 
-@pytest.mark.parametrize("entry", [cli_main.main, cli_main.main_install])
-def test_both_commands_say_how_they_are_used(
-    entry: object, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+
+class Ended(BaseException):
+    """Stands for the end of the process."""
+
+
+@pytest.fixture
+def ends(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """Let the process go on where it would end; return how it would have."""
+    codes: list[int] = []
+
+    def end(code: int) -> None:
+        codes.append(code)
+        raise Ended
+
+    threshold = gc.get_threshold()
+    monkeypatch.setattr(os, "_exit", end)
+    monkeypatch.setattr(sys, "gettrace", lambda: None)
+    yield codes
+    gc.set_threshold(*threshold)
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_all_commands_say_how_they_are_used(
+    entry: Callable[[], None],
+    ends: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["x", "--help"])
+    with pytest.raises(Ended):
+        entry()
+    assert (ends, "Usage:" in capsys.readouterr().out) == ([0], True)
+
+
+@pytest.mark.parametrize("watch", ["gettrace", "getprofile"])
+def test_whoever_traces_or_profiles_a_run_sees_its_end(
+    watch: str, ends: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, watch, lambda: print)
+    monkeypatch.setattr(sys, "argv", ["x", "--help"])
     with pytest.raises(SystemExit) as ended:
-        entry()  # type: ignore[operator]
-    assert (ended.value.code, "Usage:" in capsys.readouterr().out) == (0, True)
+        cli_start.agentrail()
+    assert (ended.value.code, ends) == (0, [])
+
+
+def test_output_that_cannot_be_written_is_not_passed_over(
+    ends: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Full(io.StringIO):
+        def flush(self) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(cli_main, "main", lambda: sys.exit(4))
+    monkeypatch.setattr(sys, "stdout", Full())
+    with pytest.raises(SystemExit) as ended:
+        cli_start.agentrail()
+    assert (ended.value.code, ends) == (4, [])
+
+
+def test_a_process_without_streams_ends_with_its_code(
+    ends: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli_main, "main", lambda: sys.exit(4))
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(sys, "stderr", None)
+    with pytest.raises(Ended):
+        cli_start.agentrail()
+    assert ends == [4]
+
+
+def test_all_that_is_printed_reaches_a_pipe_and_the_code_the_caller(tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "agentrail_runtime", "install", "--check", str(tmp_path)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert (done.returncode, "the plan: 41 create\n" in done.stdout, done.stderr) == (4, True, "")
 
 
 def test_completion_knows_every_command() -> None:
@@ -198,9 +271,9 @@ def test_changes_that_slide_into_each_other_are_merged_as_one() -> None:
 
 
 def test_python_m_is_the_same_command(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ends: list[int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["agentrail", "--version"])
-    with pytest.raises(SystemExit) as ended:
+    with pytest.raises(Ended):
         runpy.run_module("agentrail_runtime", run_name="__main__")
-    assert (ended.value.code, capsys.readouterr().out) == (0, "agentrail, version 1.0.0\n")
+    assert (ends, capsys.readouterr().out) == ([0], "agentrail, version 1.0.0\n")

@@ -6,14 +6,17 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
 
 from agentrail_runtime import block, newline, transaction
 from agentrail_runtime import receipt as receipt_
 from agentrail_runtime.entry import RECEIPT_PATH, STATE_PATH, RelPath, sha256
 from agentrail_runtime.errors import NotInstalledError, TargetError, typed
 from agentrail_runtime.receipt import Receipt, Record
-from agentrail_runtime.source import Bundle
 from agentrail_runtime.target import Target
+
+if TYPE_CHECKING:
+    from agentrail_runtime.source import Bundle
 
 DEFAULT_TIMEOUT = 30.0
 

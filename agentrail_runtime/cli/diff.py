@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from agentrail_runtime import report
-from agentrail_runtime.cli.install import lock_option, source_options
 from agentrail_runtime.cli.output import Output, options, printable
+from agentrail_runtime.cli.target_options import lock_option, source_options
 from agentrail_runtime.operation.install import Options, plan
 
 

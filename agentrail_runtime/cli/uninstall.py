@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from agentrail_runtime.cli.install import lock_option
 from agentrail_runtime.cli.output import Output, options
+from agentrail_runtime.cli.target_options import lock_option
 from agentrail_runtime.operation.recorded import uninstall
 
 

@@ -82,6 +82,7 @@ PACKAGE_FILES = [
     "agentrail_runtime/cli/start.py",
     "agentrail_runtime/cli/state_validate.py",
     "agentrail_runtime/cli/status.py",
+    "agentrail_runtime/cli/target_options.py",
     "agentrail_runtime/cli/tasks.py",
     "agentrail_runtime/cli/uninstall.py",
     "agentrail_runtime/cli/verify.py",

@@ -37,14 +37,15 @@ STATE_PATH: Final = RelPath(".agentrail/state")
 
 _PATH_BYTES: Final = 1024
 _NAME_BYTES: Final = 255
-_FORBIDDEN = re.compile(r'[\x00-\x1f\x7f-\x9f<>:"|?*\\]')
+# Not compiled before they are needed: few paths get so far.
+_FORBIDDEN = r'[\x00-\x1f\x7f-\x9f<>:"|?*\\]'
+_RESERVED = r"(?i:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³]) *(?:\.|$)"
 # A path of ASCII names that nothing below could object to; `_SUSPECT` may be one in spite of that.
 _PLAIN = re.compile(r"(?=.{1,255}\Z)[A-Za-z0-9_.-]*[A-Za-z0-9_-](?:/[A-Za-z0-9_.-]*[A-Za-z0-9_-])*")
 _SUSPECT = re.compile(r"(?:^|/)(?:con|prn|aux|nul|com\d|lpt\d|\.git)(?:[./]|\Z)", re.I)
 # The same for many of them, in lower case, each between two slashes.
 _UNPLAIN = re.compile(r"[^a-z0-9_./-]")
 _SUSPECTS = re.compile(r"/(?:con|prn|aux|nul|com\d|lpt\d|\.git)[./]")
-_RESERVED = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³]) *(?:\.|$)", re.I)
 # HFS+ ignores these code points in names, so that ".g<U+200C>it" opens ".git" there.
 _IGNORABLE = dict.fromkeys(
     [*range(0x200C, 0x2010), *range(0x202A, 0x202F), *range(0x206A, 0x2070), 0xFEFF]
@@ -83,7 +84,7 @@ def parse_path(text: str) -> RelPath:
         raise PathError(f"{shown}: an absolute path (expected one below the target)")
     if re.match(r"[A-Za-z]:", text):
         raise PathError(f"{shown}: a drive letter (expected a path below the target)")
-    if bad := _FORBIDDEN.search(text):
+    if bad := re.search(_FORBIDDEN, text):
         raise PathError(f"{shown}: the character {bad.group()!r} is not allowed in a path")
     for name in text.split("/"):
         if problem := _name_problem(name):
@@ -116,7 +117,7 @@ def _name_problem(name: str) -> str | None:
         return f"name too long (expected at most {_NAME_BYTES} bytes)"
     if name[-1] in ". ":
         return f"{name!r} ends in a dot or a space"
-    if _RESERVED.match(name):
+    if re.match(_RESERVED, name):
         return f"{name!r} is a reserved name on Windows"
     if name.translate(_IGNORABLE).casefold() in (".git", "git~1"):
         return f"{name!r} belongs to git"

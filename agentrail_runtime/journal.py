@@ -26,9 +26,6 @@ from agentrail_runtime.entry import (
 )
 from agentrail_runtime.table import Layout
 
-JOURNAL_PATH = RelPath(f"{STATE_PATH}/journal")
-STASH_PATH = RelPath(f"{STATE_PATH}/stash")
-
 Operation = Literal["install", "uninstall", "rollback"]
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from agentrail_runtime import block, newline, transaction
+from agentrail_runtime import block, newline, stash
 from agentrail_runtime import receipt as receipt_
 from agentrail_runtime.entry import RECEIPT_PATH, STATE_PATH, RelPath, sha256
 from agentrail_runtime.errors import NotInstalledError, TargetError, typed
@@ -98,6 +98,8 @@ class Session:
             raise _refused(self.target, "written", error) from error
 
     def _recover(self) -> None:
+        from agentrail_runtime import transaction  # most commands only look whether a run was killed
+
         found = transaction.recover(self.target)
         if found.restored:
             count = len(found.restored)
@@ -132,7 +134,7 @@ class Session:
         What was read without the lock is one state of the target then, and not a mix of two.
         """
         self.target.close()
-        return self.is_current() and not transaction.is_hot(self.target)
+        return self.is_current() and not stash.is_hot(self.target)
 
     def is_current(self) -> bool:
         """Tell, with the lock held, whether the receipt is still the one that was read."""
@@ -178,7 +180,7 @@ def opened(path: str, *, timeout: float = DEFAULT_TIMEOUT) -> Iterator[Session]:
     """
     session = Session(Target(locate(path)), timeout)
     try:
-        if session.target.exists and transaction.is_hot(session.target):
+        if session.target.exists and stash.is_hot(session.target):
             with session.locked():
                 pass
         yield session
@@ -232,10 +234,12 @@ class TargetTexts:
         return data
 
     def _from_stash(self, digest: str) -> bytes | None:
+        from agentrail_runtime import transaction  # few commands merge
+
         for journal in reversed(transaction.history(self.target)):
             for delivery in journal.deliveries:
                 if delivery.sha256 == digest:
-                    path = transaction.delivered_path(journal.transaction)
+                    path = stash.delivered_path(journal.transaction)
                     with suppress(FileNotFoundError, TargetError):
                         data = self.target.read(path)
                         text = data[delivery.offset : delivery.offset + delivery.size]

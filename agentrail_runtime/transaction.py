@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple, TypeAlias
 
@@ -27,13 +27,20 @@ from agentrail_runtime.errors import (
     typed,
 )
 from agentrail_runtime.journal import (
-    JOURNAL_PATH,
-    STASH_PATH,
     Delivery,
     Image,
     Journal,
     Operation,
     Step,
+)
+from agentrail_runtime.progress import Progress, unwatched
+from agentrail_runtime.stash import (
+    JOURNAL_PATH,
+    STASH_PATH,
+    delivered_path,
+    record_path,
+    replaced_path,
+    stash_of,
 )
 from agentrail_runtime.target import BESIDE_CACHE, Target
 
@@ -41,14 +48,6 @@ KEPT_TRANSACTIONS = 5
 _MAX_TEXT = 1_000_000
 _MOST_IN_MEMORY = 8_000_000  # bytes
 _UNDO_TRIES = 3
-
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how many are done and how many there are."""
-
-
-def unwatched(what: str, done: int, total: int) -> None:
-    """Show no progress."""
-    del what, done, total
 
 
 class Order(NamedTuple):
@@ -81,26 +80,6 @@ class Recovery(NamedTuple):
     restored: tuple[RelPath, ...] = ()
     left_alone: tuple[RelPath, ...] = ()
     stash: str = ""
-
-
-def stash_of(transaction: str) -> RelPath:
-    """Return the directory that keeps what the transaction replaced."""
-    return RelPath(f"{STASH_PATH}/{transaction}")
-
-
-def replaced_path(transaction: str, path: RelPath) -> RelPath:
-    """Return where the bytes are that the transaction replaced at `path`."""
-    return RelPath(f"{stash_of(transaction)}/replaced/{path}")
-
-
-def record_path(transaction: str) -> RelPath:
-    """Return where the finished transaction's journal is."""
-    return RelPath(f"{stash_of(transaction)}/record")
-
-
-def delivered_path(transaction: str) -> RelPath:
-    """Return the file that holds the texts the transaction delivered, one after the other."""
-    return RelPath(f"{stash_of(transaction)}/delivered")
 
 
 Unreadable: TypeAlias = DocumentError | TargetError
@@ -184,21 +163,6 @@ def _read_record(target: Target, name: str) -> Journal | Unreadable:
         return journal_.load(target.read(record_path(name)))
     except (DocumentError, TargetError) as error:
         return error
-
-
-def is_hot(target: Target) -> bool:
-    """Tell whether a run is under way on the target or was killed there."""
-    for directory in (STATE_ROOT, STATE_PATH, STASH_PATH):
-        if target.is_directory(directory) and not target.names(directory):
-            return True
-    if {"journal", "lock"} & {*target.names(STATE_PATH)}:
-        return True
-    return any(_is_leftover(target, name) for name in target.names(STASH_PATH))
-
-
-def _is_leftover(target: Target, name: str) -> bool:
-    """Tell whether a stash belongs to a run that was killed before its journal or after its end."""
-    return not {"record", "undone"} & {*target.names(stash_of(name))}
 
 
 # --- apply -----------------------------------------------------------------------------------------

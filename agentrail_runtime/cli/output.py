@@ -21,7 +21,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 # A command to type, in whatever is told: `agentrail verify`, `agentrail-install`.
-_TYPED = re.compile(r"(?<![^ (:])agentrail(?:-install | (?=[a-z]))")
+_TYPED = r"(?<![^ (:])agentrail(?:-install | (?=[a-z]))"
 
 
 class Output:
@@ -65,7 +65,7 @@ class Output:
 
     def _spelled(self, text: str) -> str:
         """Return `text` with commands to type as they are where no ``agentrail`` is on the path."""
-        return _TYPED.sub(lambda _: f"{self.program} ", text) if self.program else text
+        return re.sub(_TYPED, lambda _: f"{self.program} ", text) if self.program else text
 
     def fail(self, error: AgentRailError, *, code: int | None = None) -> None:
         """Print an error; as JSON, the document of the command that ended in it."""

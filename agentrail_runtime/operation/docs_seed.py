@@ -6,7 +6,6 @@ just installed. The bundle's text stays as it is where there is nothing to add.
 
 from __future__ import annotations
 
-from agentrail_runtime.checks.files import UnreadableError
 from agentrail_runtime.checks.roots import DOC_DIRECTORIES, Roots
 from agentrail_runtime.entry import RelPath
 from agentrail_runtime.errors import TargetError
@@ -59,6 +58,8 @@ class _Installed:
         except FileNotFoundError:
             return self._bundle.read(RelPath(path))
         except TargetError as error:
+            from agentrail_runtime.checks.files import UnreadableError  # as above
+
             raise UnreadableError(str(error)) from None
 
     def names(self, path: str) -> list[str]:

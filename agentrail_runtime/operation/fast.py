@@ -16,7 +16,7 @@ from contextlib import suppress
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
-from agentrail_runtime import child, denial, route, source, stat_cache, transaction
+from agentrail_runtime import child, denial, route, source, stash, stat_cache
 from agentrail_runtime.decision import Action
 from agentrail_runtime.entry import (
     GITIGNORE_PATH,
@@ -85,7 +85,7 @@ class Memory:
             stamp = self._target.clock()
             stats = self._stats(cache.groups, cache.names)
             changed = cache.changed(stats)
-        if len(changed) > _MOST_CHANGED or transaction.is_hot(self._target):
+        if len(changed) > _MOST_CHANGED or stash.is_hot(self._target):
             return None
         paths = cache.paths()
         if not all(self._is_same(cache, number, RelPath(paths[number])) for number in changed):

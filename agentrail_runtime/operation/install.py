@@ -9,7 +9,7 @@ from contextlib import suppress
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
-from agentrail_runtime import denial, planner, route, transaction
+from agentrail_runtime import denial, planner, route
 from agentrail_runtime import source as source_
 from agentrail_runtime.compatibility import ProfileSchemas, require
 from agentrail_runtime.decision import Policy, Rules
@@ -33,11 +33,12 @@ from agentrail_runtime.known import Known
 from agentrail_runtime.operation import docs_seed
 from agentrail_runtime.outcome import Origin, Outcome
 from agentrail_runtime.planner import Plan
+from agentrail_runtime.progress import Progress, unwatched
 from agentrail_runtime.receipt import Receipt
 from agentrail_runtime.session import DEFAULT_TIMEOUT, Session, TargetTexts, opened
 from agentrail_runtime.source import Bundle, Signature
+from agentrail_runtime.stash import replaced_path
 from agentrail_runtime.survey import Survey
-from agentrail_runtime.transaction import Order, Progress
 from agentrail_runtime.version import __version__
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ _SIGNATURE_HINTS: Final = {
     "not-checked": "name who may sign with --allowed-signers FILE; to check it takes ssh-keygen, or: "
     "pip install 'agentrail-runtime[signing]'",
 }
-_TASK_ID = re.compile(r"\d{4}-\d{2}-\d{2}__[a-z0-9][a-z0-9-]*")
+_TASK_ID = r"\d{4}-\d{2}-\d{2}__[a-z0-9][a-z0-9-]*"
 
 
 class Options(NamedTuple):
@@ -83,7 +84,7 @@ class Options(NamedTuple):
     with_diff: bool = False
     fast: bool = False
     lock_timeout: float = DEFAULT_TIMEOUT
-    progress: Progress = transaction.unwatched
+    progress: Progress = unwatched
 
 
 def plan(target: str, options: Options) -> Outcome:
@@ -219,7 +220,7 @@ def conflict(outcome: Outcome) -> ConflictError:
 def stash_notices(plan: Plan, identifier: str) -> list[str]:
     """Return where the transaction keeps the bytes of the user's that it replaced."""
     return [
-        f"{change.path}: your version is kept in {transaction.replaced_path(identifier, change.path)}"
+        f"{change.path}: your version is kept in {replaced_path(identifier, change.path)}"
         for change in plan.changes
         if change.is_edited
     ]
@@ -402,9 +403,11 @@ class _Run:
         """Execute the plan; return the transaction's id, None where there is nothing to execute."""
         if self.plan.conflicts or not self.plan.changes:
             return None
+        from agentrail_runtime import transaction  # most runs have nothing to do
+
         return transaction.apply(
             self._target,
-            Order(
+            transaction.Order(
                 operation="install",
                 changes=self.plan.changes,
                 emptied=self.plan.emptied,
@@ -445,7 +448,7 @@ class _Run:
     def _count_records(self, task_root: str) -> int:
         with suppress(TargetError, OSError):
             names = self._target.names(RelPath(task_root))
-            return sum(bool(_TASK_ID.fullmatch(name)) for name in names)
+            return sum(bool(re.fullmatch(_TASK_ID, name)) for name in names)
         return 0
 
     def git_notices(self) -> list[str]:

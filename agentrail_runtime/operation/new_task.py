@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from agentrail_runtime import newline, transaction
+from agentrail_runtime import newline, stash
 from agentrail_runtime.checkout import Checkout
 from agentrail_runtime.checks import backlog, review_rule, template
 from agentrail_runtime.checks.context import Context
@@ -115,7 +115,7 @@ def new_task(root: str, kickoff: Kickoff, *, dry_run: bool = False) -> NewTask:
     """
     session = Session(Target(root), DEFAULT_TIMEOUT)
     try:
-        if transaction.is_hot(session.target):
+        if stash.is_hot(session.target):
             with session.locked():
                 pass
         plan = _plan(session.target, kickoff)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from difflib import unified_diff
 from typing import Final, NamedTuple
 
-from agentrail_runtime import plain_file, transaction
+from agentrail_runtime import plain_file, stash
 from agentrail_runtime.checks import profile_rule
 from agentrail_runtime.checks.finding import Finding
 from agentrail_runtime.entry import PROFILE_PATH
@@ -54,7 +54,7 @@ def upgrade_profile(root: str, *, dry_run: bool = False) -> Upgraded:
     """
     session = Session(Target(root), DEFAULT_TIMEOUT)
     try:
-        if transaction.is_hot(session.target):
+        if stash.is_hot(session.target):
             with session.locked():
                 pass
         before, after = _planned(root)

@@ -16,10 +16,10 @@ from agentrail_runtime.session import DEFAULT_TIMEOUT
 
 if TYPE_CHECKING:
     from agentrail_runtime.operation.install import Options
+    from agentrail_runtime.progress import Progress
     from agentrail_runtime.recorder import Recorder
     from agentrail_runtime.release.event import EventOutcome, Op
     from agentrail_runtime.release.policy import Route
-    from agentrail_runtime.transaction import Progress
 
 _VARIABLE: Final = "AGENTRAIL_EVENTS"
 _UNDO_FAILED: Final = 7

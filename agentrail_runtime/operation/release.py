@@ -14,6 +14,7 @@ from agentrail_runtime.channel import Channel, ChannelError, Distribution
 from agentrail_runtime.channels import open_channel
 from agentrail_runtime.entry import LAST_PHASE, SIGNATURE_NAME, sha256
 from agentrail_runtime.errors import AgentRailError, SourceError, UsageError, typed
+from agentrail_runtime.progress import unwatched
 from agentrail_runtime.release import deny_list, record
 from agentrail_runtime.release.authority import check_actor, check_approver
 from agentrail_runtime.release.deny_list import DENIED_NAME, Denied, DenyList
@@ -21,7 +22,6 @@ from agentrail_runtime.release.policy import STAGES, Policy, Stage
 from agentrail_runtime.release.simple_index import is_same_version, normal_version
 from agentrail_runtime.signing import SignatureError, Trust, check
 from agentrail_runtime.static_channel import StaticChannel
-from agentrail_runtime.transaction import unwatched
 
 Result = Literal["applied", "unchanged", "planned"]
 

@@ -16,6 +16,7 @@ from agentrail_runtime.operation.verify import recorded_origin
 from agentrail_runtime.outcome import Outcome
 from agentrail_runtime.planner import Plan
 from agentrail_runtime.session import DEFAULT_TIMEOUT, Session, opened
+from agentrail_runtime.stash import replaced_path
 from agentrail_runtime.target import Target
 from agentrail_runtime.transaction import Order
 
@@ -130,7 +131,7 @@ class _Rollback:
     def kept_notices(self) -> list[str]:
         """Return where edits stand that were made between the transactions that are undone."""
         return [
-            f"{path}: an earlier version of yours is kept in {transaction.replaced_path(name, path)}"
+            f"{path}: an earlier version of yours is kept in {replaced_path(name, path)}"
             for path, names in sorted(self._between.items())
             for name in names
         ]
@@ -181,7 +182,7 @@ class _Rollback:
         self, path: RelPath, after: Image | None, before: Image | None, holder: Journal
     ) -> Change:
         state = self._target.inspect(path)
-        stashed = transaction.replaced_path(holder.transaction, path)
+        stashed = replaced_path(holder.transaction, path)
         return Change(
             path=path,
             before=state,

@@ -6,12 +6,12 @@ from agentrail_runtime import planner, transaction
 from agentrail_runtime.decision import Rules
 from agentrail_runtime.entry import GITIGNORE_PATH, STATE_PATH, STATE_ROOT, sha256
 from agentrail_runtime.errors import TargetError, typed
-from agentrail_runtime.journal import STASH_PATH
 from agentrail_runtime.operation.install import new_token, now
 from agentrail_runtime.operation.verify import recorded_origin
 from agentrail_runtime.outcome import Outcome
 from agentrail_runtime.receipt import Receipt
 from agentrail_runtime.session import DEFAULT_TIMEOUT, Session, TargetTexts, opened
+from agentrail_runtime.stash import STASH_PATH, stash_of
 from agentrail_runtime.transaction import Order
 
 
@@ -100,7 +100,7 @@ def _plan(session: Session, receipt: Receipt, *, purge: bool) -> tuple[planner.P
     )
     notices = [f"{receipt.task_root}/{name}: stays, it is yours" for name in records]
     notices += [
-        f"{transaction.stash_of(name)}: stays, it holds your replaced files; "
+        f"{stash_of(name)}: stays, it holds your replaced files; "
         "drop it with: agentrail uninstall --purge"
         for name in kept
     ]

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from agentrail_runtime import transaction
+from agentrail_runtime import stash, transaction
 from agentrail_runtime.decision import Change
 from agentrail_runtime.entry import RelPath, sha256
 from agentrail_runtime.errors import RecoveryError, StalePlanError, TargetError
@@ -798,7 +798,7 @@ def test_what_was_changed_after_a_crash_is_left_alone_and_the_old_bytes_stay_in_
     assert after[f"{FIRST}/replaced/b.md"].content == b"before"
     assert f"{FIRST}/undone" in after
     assert JOURNAL not in after
-    assert not transaction.is_hot(found)
+    assert not stash.is_hot(found)
     assert transaction.kept(found) == ["000001-aa"]
     assert transaction.history(found) == []
 
@@ -846,7 +846,7 @@ def test_a_stash_that_was_altered_is_not_put_back(
         f"{FIRST}: holds the replaced files; nothing was deleted"
     )
     assert (Path(target.root) / "b.md").read_bytes() == b"after"
-    assert transaction.is_hot(found)
+    assert stash.is_hot(found)
 
 
 def test_a_damaged_journal_is_named_and_nothing_is_deleted(target: Watched) -> None:
@@ -1116,7 +1116,7 @@ def test_a_run_that_is_under_way_or_was_killed_is_noticed(
     write(Path(target.root), dict.fromkeys(files, ""))
     for path in directories:
         (Path(target.root) / path).mkdir(parents=True)
-    assert transaction.is_hot(target) is is_hot
+    assert stash.is_hot(target) is is_hot
 
 
 @pytest.mark.parametrize(

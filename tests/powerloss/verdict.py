@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 from unittest import mock
 
-from agentrail_runtime import transaction
+from agentrail_runtime import stash
 from agentrail_runtime.errors import AgentRailError
 from agentrail_runtime.operation.verify import verify
 from agentrail_runtime.target import Target
@@ -119,7 +119,7 @@ class Judge:
 def _is_hot(root: Path) -> bool:
     target = Target(str(root))
     try:
-        return transaction.is_hot(target)
+        return stash.is_hot(target)
     finally:
         target.close()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agentrail_runtime import transaction
+from agentrail_runtime import stash
 from agentrail_runtime.operation import profile_upgrade
 from tests.scenario.story import agentrail, install, process
 from tests.support import PAYLOAD, snapshot, write
@@ -215,7 +215,7 @@ def test_what_the_system_refuses_is_told_and_leaves_the_profile(
     def refused(target: object) -> bool:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(transaction, "is_hot", refused)
+    monkeypatch.setattr(stash, "is_hot", refused)
     run = agentrail("profile-upgrade", repo)
     assert run.code == 1
     assert "cannot be read: Permission denied; the target is as it was" in run.err

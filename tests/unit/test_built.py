@@ -9,7 +9,7 @@ import pytest
 from agentrail_runtime import built
 from agentrail_runtime.built import Built
 from agentrail_runtime.channel import ChannelError, Distribution
-from agentrail_runtime.transaction import unwatched
+from agentrail_runtime.progress import unwatched
 from tests.channel_support import wheel
 
 

@@ -75,7 +75,8 @@ class _Child(Generic[T]):
     def __call__(self) -> T:
         """Return what the process found."""
         try:
-            found: tuple[T] = marshal.load(self._reader)  # noqa: S302 - our own process wrote it
+            # `marshal.load` would ask the pipe for every value by itself.
+            found: tuple[T] = marshal.loads(self._reader.read())  # noqa: S302 - our own process wrote it
         except (EOFError, ValueError, TypeError):
             return self._work()
         finally:

@@ -353,9 +353,9 @@ def _load_index(value: Json, rows: Sequence[Any] | None) -> Index:
         findings += path_findings([entry.path for entry in entries], "entries") if rows else ()
         findings += collisions(paths)
     findings += [
-        f"{entry.path}: belongs to the installer"
-        for entry in entries
-        if may_be_own(entry.path) and is_reserved(collision_key(entry.path))
+        f"{path}: belongs to the installer"
+        for _, path in suspects([entry.path for entry in entries])
+        if is_reserved(collision_key(path))
     ]
     if findings:
         raise DocumentError("\n".join(findings))
@@ -406,9 +406,9 @@ def _entries(rows: Sequence[Any]) -> list[Entry]:
     ]
 
 
-def may_be_own(path: str) -> bool:
-    """Tell whether it is worth asking whether `path` is one of the installer's own."""
-    return path[:1] in ".rR" or not path.isascii()
+def suspects(paths: Iterable[str]) -> list[tuple[int, str]]:
+    """Return those of `paths`, with their places, that may be one of the installer's own."""
+    return [row for row in enumerate(paths) if row[1][:1] in ".rR" or not row[1].isascii()]
 
 
 def path_findings(paths: Iterable[str], key: str) -> Iterator[str]:

@@ -261,8 +261,9 @@ def _refuse_unsafe(findings: Iterable[tuple[str, str]]) -> None:
 def _refuse_task_root(task_root: RelPath, index: Index) -> None:
     """Make sure that the task root is not in the place of a file of the framework's."""
     above = {collision_key(path) for path in (task_root, *parents(task_root))}
+    depths = {path.count("/") for path in above}
     for entry in index.entries:
-        if collision_key(entry.path) in above:
+        if entry.path.count("/") in depths and collision_key(entry.path) in above:
             raise UnsafePathError(
                 f"{task_root}: cannot hold task records: {entry.path} is a file of the framework's",
                 paths=[entry.path],

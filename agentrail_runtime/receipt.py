@@ -27,13 +27,13 @@ from agentrail_runtime.entry import (
     are_plain,
     collision_key,
     collisions,
-    may_be_own,
     parse_digest,
     parse_entry_path,
     parse_ownership,
     parse_path,
     path_findings,
     sha256,
+    suspects,
 )
 from agentrail_runtime.errors import IncompatibleError, ReceiptError
 from agentrail_runtime.table import Layout
@@ -209,9 +209,8 @@ def _load_rows(rows: Sequence[Any]) -> list[Record]:
     Raises:
         DocumentError: a path is one of the installer's.
     """
-    for number, row in enumerate(rows):
-        if may_be_own(row[3]):
-            _refuse_own(row[3], place=f"entries[{number}]")
+    for number, path in suspects([row[3] for row in rows]):
+        _refuse_own(path, place=f"entries[{number}]")
     owners: dict[str, Ownership] = {owner: owner for owner in OWNERSHIPS}
     return [
         Record(path, owners[owner], digest, blob, int(size), executable == "true")

@@ -128,6 +128,10 @@ class Session:
             self._seen = seen
         return self._receipt
 
+    def known_receipt(self) -> Receipt | None:
+        """Return what `receipt` returned last; `is_steady` and `is_current` tell whether it holds."""
+        return self.receipt() if self._seen is None else self._receipt
+
     def is_steady(self) -> bool:
         """Tell whether no other run has begun or ended since the receipt was read.
 

@@ -10,7 +10,7 @@ import copy
 import os
 import stat
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from typing import Final, Literal, NamedTuple, Protocol
 
@@ -236,14 +236,20 @@ def _differences(tree: Tree, index: Index, present: Mapping[str, str]) -> Iterat
         elif entry is not None or name in BESIDE:
             yield from _difference(tree, name, entry, modes)
     yield from _other_task_root(tree, index)
+    yield from _altered_modes(modes, {entry.path for entry in entries.values() if entry.executable})
+
+
+def _altered_modes(modes: Mapping[str, int | None], executables: Collection[str]) -> Iterator[str]:
+    """Yield one finding for every file whose permission bits are not those that it was made with."""
+    found = {(mode, name in executables) for name, mode in modes.items() if mode is not None}
+    altered = {kind for kind in found if not may_have_mode(kind[0], executable=kind[1])}
     # Where no mode is kept, every file looks executable; an index never is.
-    if any(mode is not None and not mode & 0o111 for mode in modes.values()):
-        for name, mode in modes.items():
-            entry = entries.get(RelPath(name))
-            is_executable = entry is not None and entry.executable
-            if mode is not None and not may_have_mode(mode, executable=is_executable):
-                expected = "0755" if is_executable else "0644"
-                yield f"{name}: permissions altered (expected {expected}, got {mode:04o})"
+    if not altered or all(mode & 0o111 for mode, _ in found):
+        return
+    for name, mode in modes.items():
+        if mode is not None and (mode, name in executables) in altered:
+            expected = "0755" if name in executables else "0644"
+            yield f"{name}: permissions altered (expected {expected}, got {mode:04o})"
 
 
 def _sound(

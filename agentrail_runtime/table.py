@@ -60,7 +60,7 @@ class Layout(NamedTuple):
         if begin < len(mark + _BEGIN) or end < 0:
             return None
         rows = self.pattern.findall(text, begin, end)
-        covered = len(rows) * self.fixed + sum([len("".join(row)) for row in rows])
+        covered = len(rows) * self.fixed + sum(map(len, map("".join, rows)))
         if covered != end - begin + len(",\n"):
             return None
         around = f"{text[: begin - 1]}{text[end + len(_END) - 1 :]}".encode()

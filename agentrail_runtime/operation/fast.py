@@ -117,14 +117,14 @@ class Memory:
         digest = cache.digests[number * 32 : number * 32 + 32].hex()
         return state.sha256 == digest and mode == _FILE_BITS | state.mode
 
-    def begin(self, paths: Iterable[RelPath]) -> None:
-        """Take the stat data of what `paths` hold, before a full run reads it."""
+    def begin(self, tracked: Callable[[], Iterable[RelPath]]) -> None:
+        """Take the stat data of what the paths in `tracked` hold, before a full run reads it."""
         if self._key is None or not self._may_write:
             return
-        tracked = sorted({*paths, RECEIPT_PATH, GITIGNORE_PATH})
-        grouped = groupby(tracked, lambda path: path.rpartition("/")[0])
+        paths = sorted({*tracked(), RECEIPT_PATH, GITIGNORE_PATH})
+        grouped = groupby(paths, lambda path: path.rpartition("/")[0])
         groups = [(directory, len([*below])) for directory, below in grouped]
-        names = [path.rpartition("/")[2] for path in tracked]
+        names = [path.rpartition("/")[2] for path in paths]
         with suppress(OSError, AgentRailError):
             stamp = self._target.clock()
             stats = stat_cache.without_racy(self._stats(groups, names), stamp)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import datetime, timezone
+from functools import partial
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from agentrail_runtime import denial, planner, route
@@ -114,7 +115,7 @@ def install(target: str, options: Options) -> Outcome:
         memory = _memory(session, options)
         if found := memory.recall():
             return found
-        memory.begin(_tracked(session))
+        memory.begin(partial(_tracked, session))
         survey = _survey(session)
         bundle, origin = _open_source(session, options)
         run = _Run(session, options, bundle, origin, survey)
@@ -149,7 +150,7 @@ def _remember(session: Session, options: Options) -> None:
     if options.fast:
         with suppress(OSError, AgentRailError):
             memory = _memory(session, options)
-            memory.begin(_tracked(session))
+            memory.begin(partial(_tracked, session))
             survey = _survey(session)
             run = _Run(session, options, *_open_source(session, options), survey)
             memory.keep(run.outcome("install"), survey.inspect)
@@ -170,7 +171,7 @@ class _NoMemory:
     def recall(self) -> None:
         """Remember nothing."""
 
-    def begin(self, paths: Iterable[RelPath]) -> None:
+    def begin(self, tracked: Callable[[], Iterable[RelPath]]) -> None:
         """Look at nothing in advance."""
 
     def keep(self, outcome: Outcome, inspect: Callable[[RelPath], State]) -> None:
@@ -323,7 +324,7 @@ class _Run:
         self._target = session.target
         self._options = options
         self._origin = origin
-        self._receipt = session.receipt()
+        self._receipt = session.known_receipt()  # as the survey of it was begun
         self._denial = _refuse_denied(session, options, bundle)
         schema_version = self._receipt.schema_version if self._receipt else None
         require(bundle, receipt=schema_version)

@@ -162,8 +162,19 @@ def build_check(*, receipt: Receipt, inspect: Inspect, rules: Rules) -> Plan:
         inspect: tells what stands at a path.
         rules: what holds for every path.
     """
-    decisions = [ownership.check(side, rules) for side in _sides(receipt, inspect)]
+    decisions = [_check(record, inspect(record.path), rules) for record in receipt.records]
     return _plan(decisions, [], task_root=receipt.task_root)
+
+
+def _check(record: Record, state: State, rules: Rules) -> Decision:
+    if managed.is_as_delivered(record, state, has_modes=rules.has_modes):
+        return _unchanged(record.path)
+    return ownership.check(_side(record.path, record, None, state), rules)
+
+
+def _unchanged(path: RelPath, record: Record | None = None) -> Decision:
+    """Return the decision on a managed file of which nothing differs."""
+    return Decision(Action(path, "unchanged", "managed", managed.AS_DELIVERED), None, record)
 
 
 def is_drift(action: Action) -> bool:
@@ -218,8 +229,7 @@ def _sort_out(
     for path in sorted({*records, *entries}):
         record, state, entry = records.get(path), inspect(path), entries.get(path)
         if record and entry and managed.is_settled(record, state, entry, has_modes=rules.has_modes):
-            action = Action(path, "unchanged", "managed", managed.AS_DELIVERED)
-            settled.append(Decision(action, None, record))
+            settled.append(_unchanged(path, record))
         else:
             sides.append(_side(path, record, entry, state))
     return settled, sides

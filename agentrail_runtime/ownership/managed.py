@@ -46,6 +46,16 @@ def is_settled(record: Record, state: State, entry: Entry, *, has_modes: bool) -
     )
 
 
+def is_as_delivered(record: Record, state: State, *, has_modes: bool) -> bool:
+    """Tell whether a managed file stands as it was delivered; `check` then says ``unchanged``."""
+    return (
+        record.sha256 == state.sha256
+        and record.ownership == "managed"
+        and state.kind == "file"
+        and (record.executable == bool(state.mode & 0o100) or not has_modes)
+    )
+
+
 def decide(side: Side, rules: Rules) -> Decision:
     """Return what an install does to one path."""
     verdict = decision_.decide(side.base, side.current(rules.texts), side.incoming)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentrail_runtime import decision, planner
+from agentrail_runtime import decision, ownership, planner
 from agentrail_runtime.decision import Action, Decision, Policy, Rules, Side
 from agentrail_runtime.entry import OWNERSHIPS, Entry, RelPath, State, sha256
 from agentrail_runtime.ownership import managed
@@ -73,6 +73,18 @@ def test_what_is_settled_would_have_been_decided_so(
         )
 
 
+@steadily(120)
+@given(st.one_of(AGREEING, st.tuples(RECORDS, STATES, ENTRIES)), st.booleans())
+def test_what_is_as_delivered_would_have_been_checked_so(
+    sides: tuple[Record, State, Entry], has_modes: bool
+) -> None:
+    known, found, _ = sides
+    if managed.is_as_delivered(known, found, has_modes=has_modes):
+        rules = Rules(texts=Texts(), has_modes=has_modes)
+        action = Action(PATH, "unchanged", "managed", "as delivered")
+        assert ownership.check(Side(PATH, known, found, None), rules) == Decision(action=action)
+
+
 @pytest.mark.parametrize("executable", [False, True])
 @pytest.mark.parametrize("has_modes", [False, True])
 def test_what_is_as_delivered_is_settled(executable: bool, has_modes: bool) -> None:
@@ -84,6 +96,8 @@ def test_what_is_as_delivered_is_settled(executable: bool, has_modes: bool) -> N
     assert managed.is_settled(known, found, incoming, has_modes=has_modes)
     other = state(b"a", 0o644 if executable else 0o755)
     assert managed.is_settled(known, other, incoming, has_modes=has_modes) is not has_modes
+    assert managed.is_as_delivered(known, found, has_modes=has_modes)
+    assert managed.is_as_delivered(known, other, has_modes=has_modes) is not has_modes
 
 
 KNOWN, FOUND, INCOMING = record(PATH, b"a"), state(b"a"), entry(PATH, b"a")
@@ -110,6 +124,22 @@ KNOWN, FOUND, INCOMING = record(PATH, b"a"), state(b"a"), entry(PATH, b"a")
 )
 def test_whatever_differs_is_decided_at_length(known: Record, found: State, incoming: Entry) -> None:
     assert not managed.is_settled(known, found, incoming, has_modes=True)
+
+
+@pytest.mark.parametrize(
+    ("known", "found"),
+    [
+        (KNOWN, state(b"b")),
+        (KNOWN._replace(sha256=None), FOUND),
+        (KNOWN._replace(sha256=""), State()),
+        (KNOWN._replace(ownership="seed"), FOUND),
+        (KNOWN, FOUND._replace(kind="link")),
+        (KNOWN, FOUND._replace(mode=0o755)),
+    ],
+    ids=str,
+)
+def test_whatever_differs_is_checked_at_length(known: Record, found: State) -> None:
+    assert not managed.is_as_delivered(known, found, has_modes=True)
 
 
 FILES = st.dictionaries(

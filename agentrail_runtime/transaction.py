@@ -132,8 +132,14 @@ def _chain(journals: Iterable[Journal]) -> list[Journal]:
 
 
 def kept(target: Target) -> list[str]:
-    """Return the ids of the stashes that hold bytes of the user's, or that cannot be read."""
+    """Return the ids of the stashes that hold bytes of the user's, or that are damaged.
+
+    Raises:
+        TargetError: a record cannot be read now.
+    """
     records = _records(target)
+    if passing := _passing(records):
+        raise passing
     names = {name for name, found in records.items() if not isinstance(found, Journal)}
     names |= {journal.transaction for journal in history(target) if journal.holds_user_bytes}
     names |= {name for name in target.names(STASH_PATH) if "undone" in target.names(stash_of(name))}
@@ -156,6 +162,14 @@ def _records(
         with suppress(FileNotFoundError):
             records[name] = (known or {}).get(name) or _read_record(target, name)
     return records
+
+
+def _passing(records: Mapping[str, Journal | Unreadable]) -> TargetError | None:
+    """Return why a record could not be read that may be readable later, None if there is none."""
+    for found in records.values():
+        if isinstance(found, TargetError) and not isinstance(found, UnsafePathError):
+            return found
+    return None
 
 
 def _read_record(target: Target, name: str) -> Journal | Unreadable:
@@ -222,9 +236,8 @@ class _Run:
         self.dirty: set[RelPath] = set()
         self.files: list[RelPath] = []
         records = _records(target)
-        for found in records.values():
-            if isinstance(found, TargetError) and not isinstance(found, UnsafePathError):
-                raise found  # it may be readable later, and then the order has to be right
+        if passing := _passing(records):
+            raise passing  # it may be readable later, and then the order has to be right
         past = _standing(found for found in records.values() if isinstance(found, Journal))
         before = next(iter(_chain(past)), None)
         sequence = 1 + max((journal.sequence for journal in past), default=0)
@@ -594,6 +607,8 @@ def tidy(target: Target, known: Mapping[str, Journal] | None = None) -> None:
     """
     records = _records(target, known)
     needed = {name for name, found in records.items() if not isinstance(found, Journal)}
+    if _passing(records):
+        needed = {*records}  # one of the others may have taken back what cannot be read now
     journals = [journal for journal in records.values() if isinstance(journal, Journal)]
     needed |= _needed(_standing(journals))
     for name in target.names(STASH_PATH):

@@ -1,8 +1,8 @@
 """Strike runs with every fault that can be had here, and tell how many were survived.
 
-Run as ``python -m tests.fault``: a sample of about a minute. ``--all`` tries everything, which takes an
-hour. What cannot be tried here is named as missing, with the reason. The exit code is 1 if a fault was
-not survived.
+Run as ``python -m tests.fault``: a sample of about a minute. ``--all`` tries everything, which takes
+twenty minutes. What cannot be tried here is named as missing, with the reason. The exit code is 1 if
+a fault was not survived.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from tests.fault import (
     exception,
     full,
     limit,
+    many,
     namespace,
     pair,
     result,
@@ -42,14 +43,17 @@ from tests.fault.scenario import NAMES, Scenario, Scenarios, secluded, small_pac
 _SECONDS = 60.0
 _WHOLE_LIMIT = 24  # whole processes are killed at so many calls of a scenario, not at all of them
 _WHOLE = ("fresh", "upgrade", "merge", "rollback", "uninstall", "recovery, late")
-_PAGE = """# Faults
-
-What `{command}` found on {date}, with version {version}, on {system}.
+_PAGE = """What `{command}` found on {date} in {minutes} minutes, with version {version}, on {system}.
 
 After each fault the next command has to leave exactly the old tree or exactly the new one: bytes,
 modes, directories, receipt. No byte of the user's may be lost, nothing around the target may change,
 nothing may be left in the state directory, the run has to succeed afterwards, and the one after that
-must have nothing to do. `python -m tests.fault --help` tells how to run it again.
+must have nothing to do. `python -m tests.fault --help` tells how to run it again. The payload is a
+small one with files of each ownership class, but for whole processes, which install the shipped one
+and are struck at {whole} calls of each scenario, spread over all. Of the calls that only read, one of
+{step} is failed. *nothing* installs where there is no directory yet, *overwrite* is a merge with
+`--on-conflict overwrite`, *fast* is an install with `--fast` that finds nothing to do, and a recovery
+is a `verify` after a run that was killed half-way (early) or just before its commit (late, of ...).
 
 """
 
@@ -94,6 +98,10 @@ def _clock_problem() -> str:
     )
 
 
+def _many_problem() -> str:
+    return "" if hasattr(os, "killpg") else "only POSIX has groups of processes"
+
+
 CAMPAIGNS = (
     Campaign("exception", exception.GROUP, str, _in_scratch(exception.exceptions)),
     Campaign("kill", strike.KILL, strace.problem, _on_bench(strike.kills)),
@@ -106,7 +114,9 @@ CAMPAIGNS = (
     Campaign("closed", closed.GROUP, str, _in_scratch(closed.obstacles)),
     Campaign("slow", slow.GROUP, strace.problem, _on_bench(slow.slowness)),
 )
-CLOCK = "clock"
+CLOCK, MANY = "clock", "many"
+ALONE: dict[str, Callable[[Path, Choice], Iterator[Try]]] = {CLOCK: clock.jumps, MANY: many.kills}
+"""Kinds that have scenarios of their own."""
 
 
 def main() -> int:
@@ -115,25 +125,49 @@ def main() -> int:
     started = datetime.datetime.now(datetime.timezone.utc)
     with _scratch() as place:
         found = result.collected(_watched(_all(options, place)))
+    if options.all and not options.scenario:
+        found = found._replace(missing=(*found.missing, *never_made(found)))
     print(result.as_text(found))
+    spent = datetime.datetime.now(datetime.timezone.utc) - started
     about = {
-        "command": "python -m tests.fault " + " ".join(sys.argv[1:]),
+        "command": " ".join(["python -m tests.fault", *_choosing(sys.argv[1:])]),
         "date": f"{started:%Y-%m-%d}",
+        "minutes": f"{spent.total_seconds() / 60:.0f}",
         "version": __version__,
         "system": _system(),
     }
     if options.json:
         options.json.write_text(result.as_json(found, **about), encoding="utf-8")
     if options.markdown:
-        page = _PAGE.format(**about | {"command": about["command"].partition(" --markdown")[0]})
+        page = _PAGE.format(**about, whole=_WHOLE_LIMIT, step=strike.STEP)
         options.markdown.write_text(page + result.as_markdown(found), encoding="utf-8")
     return 1 if found.broken else 0
+
+
+def _choosing(words: Sequence[str]) -> list[str]:
+    """Return those of the arguments that choose what is tried."""
+    told: list[str] = []
+    rest = iter(words)
+    for word in rest:
+        if word in ("--json", "--markdown"):
+            next(rest)
+        else:
+            told.append(word)
+    return told
+
+
+def never_made(found: result.Result) -> Iterator[Missing]:
+    """Yield the kinds of calls at which nothing was killed."""
+    kinds = {one.fault for one in found.tries if one.group == strike.KILL}
+    for kind in strace.CHANGES if kinds else ():
+        if kind not in kinds:
+            yield Missing(f"{strike.KILL}: {kind}", "no run makes such a call")
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.fault", description=__doc__)
     add = parser.add_argument
-    kinds = [*(campaign.name for campaign in CAMPAIGNS), CLOCK]
+    kinds = [*(campaign.name for campaign in CAMPAIGNS), *ALONE]
     add("--all", action="store_true", help="try every fault at every place")
     add("--seconds", type=float, default=_SECONDS, help="else, about how long (default: 60)")
     add("--kind", action="append", choices=kinds, help="of these kinds alone; may be repeated")
@@ -144,7 +178,7 @@ def _options() -> argparse.Namespace:
 
 
 def _all(options: argparse.Namespace, place: Path) -> Iterator[Try | Missing]:
-    kinds = options.kind or [campaign.name for campaign in CAMPAIGNS] + [CLOCK]
+    kinds = options.kind or [*(campaign.name for campaign in CAMPAIGNS), *ALONE]
     chosen = [campaign for campaign in CAMPAIGNS if campaign.name in kinds]
     jobs = [
         (campaign, name)
@@ -152,13 +186,15 @@ def _all(options: argparse.Namespace, place: Path) -> Iterator[Try | Missing]:
         for name in campaign.names
         if not options.scenario or name in options.scenario
     ]
-    begin, parts = time.monotonic(), len(jobs) + 1
+    alone = [] if options.scenario else [kind for kind in ALONE if kind in kinds]
+    begin, parts = time.monotonic(), len(jobs) + len(alone)
     with secluded(place / "scratch"):
         for number, (campaign, name) in enumerate(jobs, 1):
             end = None if options.all else begin + options.seconds * number / parts
             yield from _tried(campaign, name, place, Choice(end=end))
-        if CLOCK in kinds and not options.scenario:
-            yield from _clock(place, Choice(end=None if options.all else begin + options.seconds))
+        for number, kind in enumerate(alone, len(jobs) + 1):
+            end = None if options.all else begin + options.seconds * number / parts
+            yield from _alone(kind, place, Choice(end=end))
         yield from _missing(chosen, kinds, place)
 
 
@@ -171,10 +207,10 @@ def _tried(campaign: Campaign, name: str, place: Path, choice: Choice) -> Iterat
         yield from campaign.tries(scenario, place, choice)
 
 
-def _clock(place: Path, choice: Choice) -> Iterator[Try]:
-    where = place / "clock"
+def _alone(kind: str, place: Path, choice: Choice) -> Iterator[Try]:
+    where = place / kind
     where.mkdir()
-    return clock.jumps(where, choice)
+    return iter(()) if kind == MANY and _many_problem() else ALONE[kind](where, choice)
 
 
 def _missing(chosen: Sequence[Campaign], kinds: Sequence[str], place: Path) -> Iterator[Missing]:
@@ -187,6 +223,8 @@ def _missing(chosen: Sequence[Campaign], kinds: Sequence[str], place: Path) -> I
                     yield Missing(obstacle.name, reason)
     if CLOCK in kinds and (reason := _clock_problem()):
         yield Missing(clock.GROUP, reason)
+    if MANY in kinds and (reason := _many_problem()):
+        yield Missing(many.GROUP, reason)
 
 
 _KNOWN: dict[Path, Scenarios] = {}
@@ -226,7 +264,8 @@ def memory() -> str | None:
 
 
 def _system() -> str:
-    told = [f"Python {platform.python_version()}", f"{platform.system()} {platform.release()}"]
+    release = ".".join(platform.release().split(".")[:2])
+    told = [f"Python {platform.python_version()}", f"{platform.system()} {release}"]
     if shutil.which("strace"):
         done = subprocess.run(["strace", "--version"], capture_output=True, text=True, check=False)
         told.append(done.stdout.partition("\n")[0].replace(" -- version", ""))

@@ -41,7 +41,7 @@ _RETRIED = ("openat", "read", "write", "fsync")
 
 _SIGNALS = {"SIGINT": 130, "SIGTERM": 143, "SIGHUP": -1}
 _TRIES = 3
-_STEP = 3  # of the calls that only read, so many are passed over for one that fails
+STEP = 3  # of the calls that only read, one of so many fails
 
 
 class Place(NamedTuple):
@@ -197,7 +197,7 @@ def _errors(calls: Sequence[strace.Call], codes: set[int]) -> list[Place]:
     for at, call in enumerate(calls):
         if call.name == "lseek":  # a place in a file is a number in memory: it never fails
             continue
-        if call.kind not in strace.CHANGES and at % _STEP:
+        if call.kind not in strace.CHANGES and at % STEP:
             continue
         names = [
             name for name in _ERRORS.get(call.kind, ()) if call.name in _OPENING or name != "EMFILE"
@@ -205,7 +205,7 @@ def _errors(calls: Sequence[strace.Call], codes: set[int]) -> list[Place]:
         if names:
             name = names[at % len(names)]
             places.append(Place(call, name, f"error={name}", frozenset(codes)))
-        if call.name in _RETRIED and not at % _STEP:
+        if call.name in _RETRIED and not at % STEP:
             places.append(Place(call, "EINTR", "error=EINTR", frozenset(codes - {3, 7})))
     return places
 

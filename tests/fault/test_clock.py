@@ -59,6 +59,7 @@ def test_an_edit_of_a_remembered_file_with_an_odd_time_is_seen(
     assert cases.trusted(moment, agentrail, [*clock.EDITS]) == ""
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="the lock of Windows is another one")
 def test_a_run_gives_up_on_a_lock_though_its_clock_jumps_meanwhile(
     cases: clock.Cases, tmp_path: Path

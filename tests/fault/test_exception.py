@@ -16,7 +16,7 @@ from tests.fault.test_strike import broken
 def test_an_exception_at_a_call_leaves_the_old_tree_or_the_new_one(
     scenarios: Scenarios, place: Path
 ) -> None:
-    tries = exception.exceptions(scenarios.get("overwrite"), place / "scratch", Choice(limit=8))
+    tries = exception.exceptions(scenarios.get("overwrite"), place / "scratch", Choice(limit=6))
     assert broken(tries) == []
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.crash.support import FaultyOs, commit, kill_before, run_in_child, standing, struck
-from tests.fault import closed
+from tests.fault import closed, judge
 from tests.fault.scenario import STATE, Scenarios
 from tests.support import agentrail
 
@@ -72,25 +72,51 @@ def test_a_descriptor_that_fails_to_close_during_a_recovery_is_no_bug(
     assert 70 not in found.values()
 
 
-def test_a_record_that_cannot_be_read_for_once_does_not_confuse_the_order_of_transactions(
+def unreadable_once(at: int) -> FaultyOs:
+    """Return what lets the opening of a record fail for the time of that number, and no other."""
+    opened: list[int] = []
+
+    def fail_once(name: str, call: Callable[[], Any], arguments: tuple[Any, ...]) -> Any:
+        opened.extend([at] * (arguments[0] == "record"))
+        if arguments[0] == "record" and len(opened) == at:
+            raise OSError(errno.EMFILE, "Too many open files")
+        return call()
+
+    return FaultyOs(1, fail_once, names=frozenset({"open"}), is_lasting=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "done", "refused"),
+    [
+        ("upgrade", ["000002", "000001"], ["000001"]),
+        ("rollback", ["000001"], ["000002", "000001"]),
+    ],
+)
+def test_what_was_rolled_back_is_not_offered_again_after_a_record_could_not_be_read_for_once(
+    scenarios: Scenarios, place: Path, name: str, done: list[str], refused: list[str]
+) -> None:
+    found = {}
+    for at in range(1, 9):
+        with scenarios.get(name).told(place / "scratch") as root:
+            with struck(unreadable_once(at)):
+                code = scenarios.get(name).run(root).code
+            listed = agentrail("rollback", "--list", "--format", "text", root).out
+            found[at] = (code, [line.split()[0][:6] for line in listed.splitlines()])
+    assert {*map(str, found.values())} == {str((0, done)), str((1, refused))}, found
+
+
+def test_an_uninstall_that_cannot_read_a_record_for_once_leaves_nothing_that_stays_for_ever(
     scenarios: Scenarios, place: Path
 ) -> None:
-    upgrade, found = scenarios.get("upgrade"), {}
-    for at in range(1, 5):
-        opened: list[int] = []
-
-        def fail_once(name: str, call: Callable[[], Any], arguments: tuple[Any, ...]) -> Any:
-            opened.extend([at] * (arguments[0] == "record"))  # noqa: B023 - called in this turn alone
-            if arguments[0] == "record" and len(opened) == at:  # noqa: B023
-                raise OSError(errno.EMFILE, "Too many open files")
-            return call()
-
-        with upgrade.told(place / "scratch") as root:
-            with struck(FaultyOs(1, fail_once, names=frozenset({"open"}), is_lasting=True)):
-                done = upgrade.run(root)
-            listed = agentrail("rollback", "--list", "--format", "text", root).out
-            found[at] = (done.code, [line.split()[0][:6] for line in listed.splitlines()])
-    assert {*map(str, found.values())} <= {"(0, ['000002', '000001'])", "(1, ['000001'])"}, found
+    """Such as a file to ignore, and a stash, of which no command knew any more."""
+    uninstall, scratch, found = scenarios.get("uninstall"), place / "scratch", {}
+    for at in range(1, 9):
+        with uninstall.told(scratch) as root:
+            outside = uninstall.around(scratch)
+            with struck(unreadable_once(at)):
+                done = uninstall.run(root)
+            found[at] = judge.after_failure(uninstall, scratch, outside, done, {1})
+    assert {*found.values()} == {""}, found
 
 
 def test_ctrl_c_at_the_end_of_a_recovery_leaves_no_directory_behind(

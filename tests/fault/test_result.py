@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.fault import result, strace
+from tests.fault import result, strace, strike
+from tests.fault.__main__ import never_made
 from tests.fault.choice import Choice, spread
 from tests.fault.result import Missing, Try
 
@@ -36,6 +37,13 @@ def test_a_fault_that_was_not_survived_shows_in_table_page_and_json() -> None:
 def test_what_could_not_be_tried_is_named_with_the_reason() -> None:
     assert "a clock that jumps: missing: libfaketime is not installed" in result.as_text(FOUND)
     assert "- not tried: a clock that jumps: libfaketime is not installed" in result.as_markdown(FOUND)
+
+
+def test_a_kind_of_call_that_no_run_makes_is_named() -> None:
+    kinds = [kind for kind in strace.CHANGES if kind != "link"]
+    found = result.collected(Try(strike.KILL, kind, "fresh", "") for kind in kinds)
+    reason = "no run makes such a call"
+    assert [*never_made(found)] == [Missing("kill -9 at a system call: link", reason)]
 
 
 @pytest.mark.parametrize(

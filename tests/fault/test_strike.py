@@ -31,12 +31,12 @@ def test_a_kill_at_a_system_call_leaves_the_old_tree_or_the_new_one(
 
 
 def test_a_system_call_that_fails_leaves_the_old_tree(scenarios: Scenarios, place: Path) -> None:
-    tries = strike.errors(scenarios.get("rollback"), strike.Bench(place), Choice(limit=5))
+    tries = strike.errors(scenarios.get("rollback"), strike.Bench(place), Choice(limit=4))
     assert broken(tries) == []
 
 
 def test_a_slow_disk_loses_nothing_and_lets_nobody_in(scenarios: Scenarios, place: Path) -> None:
-    tries = slow.slowness(scenarios.get("upgrade"), strike.Bench(place), Choice(limit=3))
+    tries = slow.slowness(scenarios.get("upgrade"), strike.Bench(place), Choice(limit=2))
     assert broken(tries) == []
 
 

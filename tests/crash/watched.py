@@ -23,6 +23,9 @@ class Watched(Target):
         self.unsynced: set[str] = set()
         """Files whose bytes, and directories whose names, a power failure may still take."""
 
+    def __del__(self) -> None:
+        self.close()
+
     def _tell(self, name: str, *paths: str) -> None:
         call = (name, *paths)
         self.before(call)

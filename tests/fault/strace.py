@@ -223,7 +223,9 @@ def _work(command: Callable[[], Run], reader: int, told: Path) -> None:
         _let_anybody_trace()
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        select.select([reader], [], [])  # a read would be counted, sometimes once and sometimes twice
+        begun = select.poll()  # a read would be counted, sometimes once and sometimes twice
+        begun.register(reader, select.POLLIN | select.POLLHUP)
+        begun.poll()
         done = command()
         code = done.code
         told.write_text(json.dumps(done))

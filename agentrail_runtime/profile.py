@@ -19,6 +19,7 @@ from agentrail_runtime.errors import IncompatibleError, ProfileError
 
 _MAX_BYTES: Final = 1_000_000
 _ROOT_LISTS: Final = ("source_roots", "artifacts")
+_SEPARATORS = re.compile(r"[.\[?\\]")
 _PROPERTIES = re.compile(r"(?:[&!]\S*\s+)*")
 
 Fragments: TypeAlias = list[list[str | None]]
@@ -485,7 +486,8 @@ def _children(key: str, node: Node) -> Iterator[tuple[str, Node]]:
     else:
         for name, value in node.value:
             if isinstance(name, ScalarNode):
-                yield f"{key}.{name.value}".lstrip("."), value
+                part = _SEPARATORS.sub(r"\\\g<0>", name.value) or "\\"
+                yield f"{key}.{part}" if key else part, value
             else:
                 yield f"{key}?", name
                 yield f"{key}?.", value

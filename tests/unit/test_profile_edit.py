@@ -158,6 +158,10 @@ EDITS = {
         'workflow:\n  task_root: !!str &root "work"\n',
         'workflow:\n  task_root: !!str &root ".agentrail/work"\n',
     ),
+    "an anchor without a value": (
+        "workflow:\n  task_root: &root\n  docs_root: docs\n",
+        "workflow:\n  task_root: .agentrail/work\n  docs_root: docs\n",
+    ),
     "a merge key": (
         "base: &base {task_root: work, docs_root: docs}\nworkflow:\n  <<: *base\n  strict: true\n",
         "base: &base {task_root: work, docs_root: docs}\n"
@@ -355,6 +359,18 @@ def test_a_task_root_with_every_odd_character_is_read_back_as_it_is(before: str,
 
 REFUSED = {
     "an anchor that something else refers to": "workflow:\n  task_root: &root work\nother: *root\n",
+    "an anchor that a section of nearly the same name refers to": (
+        "workflow:\n  task_root: &root work\nXworkflow:\n  task_root: *root\n"
+    ),
+    "an anchor that a section with a dot before its name refers to": (
+        "workflow:\n  task_root: &root work\n.workflow:\n  task_root: *root\n"
+    ),
+    "an anchor that a key with a dot in its name refers to": (
+        "workflow:\n  task_root: &root work\nworkflow.task_root: *root\n"
+    ),
+    "an anchor that a key with a number in its name refers to": (
+        "workflow:\n  task_root: work\npaths: {artifacts: [&a work], 'artifacts[0]': *a }\n"
+    ),
     "an anchor that its own section refers to": (
         "workflow: {task_root: &root work, docs_root: *root }\n"
     ),

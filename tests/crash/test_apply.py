@@ -1165,6 +1165,26 @@ def test_leftovers_of_killed_runs_are_removed_and_undone_stashes_stay(target: Wa
     assert names(target) == [2]
 
 
+def test_no_stash_goes_while_a_record_that_may_need_it_cannot_be_read_for_once(
+    target: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(1, 8):
+        finish(target, number)
+    read = Watched.read
+
+    def fail_once(self: Watched, path: RelPath) -> bytes:
+        if path == f"{STASH}/000007-aa/record":
+            raise TargetError("for once")
+        return read(self, path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Watched, "read", fail_once)
+        transaction.tidy(target)
+    assert names(target) == [1, 2, 3, 4, 5, 6, 7]
+    transaction.tidy(target)
+    assert names(target) == [3, 4, 5, 6, 7]
+
+
 def test_an_empty_stash_directory_goes(target: Watched) -> None:
     (Path(target.root) / STASH).mkdir(parents=True)
     transaction.tidy(target)

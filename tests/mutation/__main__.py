@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -29,6 +30,9 @@ from tests.mutation.survivor import Survivor, explained, from_diff
 LEAST: Final = 95.0
 """The percentage of the mutants of each module that have to be noticed."""
 
+MOST_MEMORY: Final = 3_000_000_000
+"""Bytes of addresses that a mutant may use: one that never ends may fill a list meanwhile."""
+
 # What mutmut saves of a mutant: how pytest ended (1: a test failed, 2: a Ctrl-C of the mutant's reached
 # it, 3: it broke down), or 33 where no test calls the function, or how the process was stopped.
 _FATES: Final[dict[int | None, str]] = {
@@ -37,6 +41,7 @@ _FATES: Final[dict[int | None, str]] = {
     33: "no test",
     None: "not tried",
 }
+MUTMUT: Final = Path(sys.executable).with_name("mutmut")
 _NOTICED: Final = ("killed", "timeout")
 _LATE: Final = (-24, -9, 24, 36, 152, 255)
 _COPIED: Final = ("agentrail_runtime", "tests", "pyproject.toml")
@@ -108,8 +113,13 @@ def main() -> int:
     options = parser.parse_args()
     if unknown := sorted({*options.modules} - {*TESTS}):
         parser.error(f"{', '.join(unknown)}: no such module (expected some of {', '.join(TESTS)})")
+    if sys.platform == "win32":
+        parser.error("mutmut forks, which Windows cannot")
     if os.geteuid() == 0:
         parser.error("not as root: a mutant may write any file")
+    if not MUTMUT.exists():
+        parser.error(f"{MUTMUT}: missing (expected after: pip install mutmut)")
+    limit_memory()
     reasons, results = explained(), []
     with tempfile.TemporaryDirectory(prefix="agentrail-mutation-") as directory:
         scratch = (options.scratch or Path(directory)).resolve()
@@ -120,6 +130,15 @@ def main() -> int:
     print("\n".join(table(results, reasons)))
     is_met = all(result.percent >= LEAST and not result.unexplained(reasons) for result in results)
     return 0 if is_met else 1
+
+
+def limit_memory() -> None:
+    """Let this process and those that it starts use so much memory and no more, where that can be."""
+    if sys.platform != "win32":
+        import resource
+
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
 
 
 def run(module: str, place: Path, *, jobs: int) -> Result:
@@ -177,18 +196,17 @@ def _meta_path(module: str, place: Path) -> Path:
 
 def mutmut(place: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """Run mutmut in the scratch copy, with nothing of the machine's own settings."""
-    python = Path(sys.executable)
     environment = {
         "HOME": str(place / "home"),
         "LC_ALL": "C.UTF-8",
-        "PATH": os.pathsep.join([str(python.parent), os.environ.get("PATH", os.defpath)]),
+        "PATH": os.pathsep.join([str(MUTMUT.parent), os.environ.get("PATH", os.defpath)]),
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONHASHSEED": "0",
         "PYTHONPATH": str(place / "tree/mutants"),
         "TMPDIR": str(place / "tmp"),
     }
     return subprocess.run(
-        [str(python.with_name("mutmut")), *words],
+        [str(MUTMUT), *words],
         cwd=place / "tree",
         env=environment,
         stdin=subprocess.DEVNULL,

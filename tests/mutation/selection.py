@@ -33,6 +33,7 @@ TESTS: Final[dict[str, tuple[str, ...]]] = {
     "planner": _PLAN,
     "profile": _PROFILE,
     "release/gate": ("tests/unit/test_gate.py",),
+    "stash": ("tests/crash/test_apply.py",),
     "transaction": ("tests/crash/test_apply.py",),
 }
 """The modules that are mutated, by their path below the package, and the tests that have to notice."""

@@ -430,6 +430,31 @@ def test_a_file_is_passed_over_only_where_nothing_at_all_differs(
         assert decided.record == record
 
 
+STANDS = {
+    "nothing differs": (NOTHING, NOTHING, True, True),
+    "another text in the target": (NOTHING, {"sha256": HEX}, True, False),
+    "another base": ({"sha256": HEX}, NOTHING, True, False),
+    "a seed": ({"ownership": "seed"}, NOTHING, True, False),
+    "a link to the same text": (NOTHING, {"kind": "link"}, True, False),
+    "executable": (BIT, {"mode": 0o755}, True, True),
+    "executable for others alone": (NOTHING, {"mode": 0o655}, True, True),
+    "executable in the target alone": (NOTHING, {"mode": 0o755}, True, False),
+    "executable in the receipt alone": (BIT, NOTHING, True, False),
+    "everything is executable": (NOTHING, {"mode": 0o755}, False, True),
+    "nothing is executable": (BIT, NOTHING, False, True),
+}
+
+
+@pytest.mark.parametrize(("known", "found", "has_modes", "expected"), STANDS.values(), ids=STANDS)
+def test_a_verify_passes_over_a_file_only_where_nothing_at_all_differs(
+    known: dict[str, Any], found: dict[str, Any], has_modes: bool, expected: bool
+) -> None:
+    case = Case(A, A, None)
+    assert case.side.record
+    record, state = case.side.record._replace(**known), case.side.state._replace(**found)
+    assert managed.is_as_delivered(record, state, has_modes=has_modes) is expected
+
+
 # --- uninstall and verify -------------------------------------------------------------------------
 
 

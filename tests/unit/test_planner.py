@@ -762,6 +762,24 @@ def test_a_verify_of_a_fresh_install_finds_nothing() -> None:
     assert (plan.changes, [action for action in plan.actions if planner.is_drift(action)]) == ((), [])
 
 
+def test_a_verify_says_of_every_file_how_it_stands() -> None:
+    assert [(action.path, action.action, action.reason) for action in installed().check().actions] == [
+        ("AGENTS.md", "unchanged", "block as delivered"),
+        ("MEMORY.md", "unchanged", "yours"),
+        ("docs/guide.md", "unchanged", "as delivered"),
+        ("project.profile.yaml", "unchanged", "yours, task root apart"),
+    ]
+
+
+def test_a_verify_names_a_mode_that_the_user_changed() -> None:
+    world = installed()
+    world.modes["docs/guide.md"] = 0o755
+    drift = [action for action in world.check().actions if planner.is_drift(action)]
+    assert [(action.path, action.reason) for action in drift] == [
+        ("docs/guide.md", "mode changed locally")
+    ]
+
+
 def test_a_verify_names_what_differs_and_not_what_is_the_user_s() -> None:
     world = installed()
     world.files["docs/guide.md"] = b"mine"

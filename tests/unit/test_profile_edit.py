@@ -371,6 +371,9 @@ REFUSED = {
     "an anchor that a key with a number in its name refers to": (
         "workflow:\n  task_root: work\npaths: {artifacts: [&a work], 'artifacts[0]': *a }\n"
     ),
+    "an anchor that a section of one without a name refers to": (
+        "workflow: {task_root: &root work}\n'': {workflow: {task_root: *root }}\n"
+    ),
     "an anchor that its own section refers to": (
         "workflow: {task_root: &root work, docs_root: *root }\n"
     ),
@@ -472,9 +475,10 @@ def test_an_uninstall_takes_back_what_still_stands_and_no_edit(
     assert profile.restore(since.encode(), fragments).decode() == after
 
 
-def test_an_uninstall_takes_two_moves_back() -> None:
+@pytest.mark.parametrize("elsewhere", ["some/where/else", "e", "the/end/of/a/path/that/is/long"])
+def test_an_uninstall_takes_two_moves_back(elsewhere: str) -> None:
     before = "workflow: {task_root: work}\npaths: {source_roots: [work], artifacts: [a, work/]}\n"
-    between, first = edit(before, "some/where/else")
+    between, first = edit(before, elsewhere)
     after, second = edit(between)
     assert after == (
         f"workflow: {{task_root: {NEW}}}\npaths: {{source_roots: [{NEW}], artifacts: [a, {NEW}/]}}\n"

@@ -60,6 +60,7 @@ PURE = [
     "planner",
     "poetry",
     "profile",
+    "progress",
     "receipt",
     "release",
     "release.authority",

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import gc
 import json
 import os
 import re
@@ -220,6 +221,7 @@ def _work(command: Callable[[], Run], reader: int, told: Path) -> None:
     """Do the child's work and end."""
     code = 99
     try:
+        gc.disable()  # it would close what the tests before left behind, now here and now there
         _let_anybody_trace()
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)

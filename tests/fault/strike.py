@@ -59,19 +59,34 @@ class Struck(NamedTuple):
     scenario: Scenario
     place: Place
     root: Path
-    name: str
     traced: strace.Traced
     outside: dict[str, Node]
     number: int
 
     @property
+    def name(self) -> str:
+        """What was struck; what was to be struck if nothing was."""
+        return (self.traced.struck or self.place.call).what(self.root)
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether another call was struck than was to be, or none."""
+        return self.traced.struck is None or self.name != self.place.call.what(self.root)
+
+    @property
     def missed(self) -> str:
-        """What went wrong with the strike itself; an empty text for nothing."""
+        """What went wrong with the strike itself; an empty text for nothing.
+
+        Another call of the target is as good as the one that was meant, and is told by its own name.
+        """
         found = self.traced.struck
         if found is None:
             return f"nothing was struck; the run ended with {self.traced.code}"
-        what = found.what(self.root)
-        return "" if what == self.name else f"{what} was struck instead"
+        return (
+            ""
+            if f"{self.root}" in found.line
+            else f"{self.name} was struck, which is none of the target"
+        )
 
 
 class Bench:
@@ -114,8 +129,8 @@ class Bench:
             with scenario.told(self.scratch):
                 outside = scenario.around(self.scratch)
                 traced = self._trace(scenario, *words)
-                struck = Struck(scenario, place, self.root, name, traced, outside, number)
-                if not left or not struck.missed:
+                struck = Struck(scenario, place, self.root, traced, outside, number)
+                if not left or not struck.is_elsewhere:
                     yield struck
                     return
             again = self._count(scenario)  # the run is not quite the same as it was before

@@ -57,6 +57,18 @@ class Delivery(NamedTuple):
     size: int
 
 
+class Outline(NamedTuple):
+    """Of a `Journal`, what the order of transactions and the keeping of their stashes depend on."""
+
+    transaction: str
+    sequence: int
+    operation: Operation
+    parent: str | None
+    undoes: tuple[str, ...]
+    keeps: tuple[str, ...]
+    holds_user_bytes: bool
+
+
 class Journal(NamedTuple):
     """One transaction.
 
@@ -94,6 +106,19 @@ class Journal(NamedTuple):
     def holds_user_bytes(self) -> bool:
         """Whether a stash is the only place where something that the user wrote still stands."""
         return bool(self.keeps) or any(step.is_edited for step in self.steps)
+
+    @property
+    def outline(self) -> Outline:
+        """What is known of it without its steps."""
+        return Outline(
+            self.transaction,
+            self.sequence,
+            self.operation,
+            self.parent,
+            self.undoes,
+            self.keeps,
+            self.holds_user_bytes,
+        )
 
     def dump(self) -> bytes:
         """Return the canonical bytes of the journal."""
@@ -133,9 +158,15 @@ _IMAGE: Final = """{
 _DELIVERIES: Final = Layout.of(
     "deliveries", {"offset": SIZE_ROW, "sha256": DIGEST_ROW, "size": SIZE_ROW}
 )
-_STEPS: Final = Layout.of(
-    "steps", {"after": "(.*)", "before": "(.*)", "is_edited": BOOL_ROW, "path": PATH_ROW}
+_COUNT: Final = f"(?:{SIZE_ROW[1:-1]})"
+_IMAGE_ROW: Final = (
+    rf'(null|\{{\n        "mode": {_COUNT},\n        "sha256": "[0-9a-f]{{64}}",'
+    rf'\n        "size": {_COUNT}\n      \}})'
 )
+_STEPS: Final = Layout.of(
+    "steps", {"after": _IMAGE_ROW, "before": _IMAGE_ROW, "is_edited": BOOL_ROW, "path": PATH_ROW}
+)
+_EDITED: Final = '      "is_edited": true,\n'
 
 
 def _delivery_row(delivery: Delivery) -> str:
@@ -159,7 +190,28 @@ def load(data: bytes) -> Journal:
     Raises:
         DocumentError: truncated, forged with a path that leaves the target, or of another schema.
     """
-    value = document.load(data)
+    return _load(document.load(data))
+
+
+def outline(data: bytes) -> Outline:
+    """Return the outline of the journal that `data` holds.
+
+    Steps and deliveries that are laid out just as `Journal.dump` does it are not taken apart, which is
+    what takes the time with 100,000 of them; so a path in them that leaves the target is not found.
+
+    Raises:
+        DocumentError: truncated, of another schema, or otherwise no journal.
+    """
+    found = table.cut(data, _DELIVERIES, _STEPS)
+    if found is not None:
+        value, (deliveries, steps) = found
+        if _DELIVERIES.is_shape_of(deliveries) and _STEPS.is_shape_of(steps):
+            known = _load(value).outline
+            return known._replace(holds_user_bytes=known.holds_user_bytes or _EDITED in steps)
+    return load(data).outline
+
+
+def _load(value: Json) -> Journal:
     schema = document.field(value, "schema_version", str)
     if not document.schema_window(schema, major=1):
         raise DocumentError(f"journal schema not supported (expected 1.x, got {schema})")

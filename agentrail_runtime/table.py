@@ -17,6 +17,7 @@ from agentrail_runtime.document import DocumentError, Json
 
 _BEGIN, _END = "\n", "\n  ]"
 _ROWS_AT_ONCE = 1_000
+_OUTER = re.compile(r"\(.*\)")
 
 
 class Layout(NamedTuple):
@@ -40,7 +41,8 @@ class Layout(NamedTuple):
                 the document, with one group around what is wanted of it.
         """
         lines = ",\n".join(f'      "{name}": {value}' for name, value in fields.items())
-        template = re.sub(r"\(.*?\)", "%s", lines)
+        blank = {name: _OUTER.sub("%s", value) for name, value in fields.items()}
+        template = ",\n".join(f'      "{name}": {value}' for name, value in blank.items())
         template = f"    {{\n{template}\n    }}"
         fixed = len(template.replace("%s", "")) + len(",\n")
         return cls(key, re.compile(rf"    \{{\n{lines}\n    \}}(?:,\n|\Z)"), template, fixed)
@@ -48,27 +50,19 @@ class Layout(NamedTuple):
     def load(self, data: bytes) -> tuple[Json, list[tuple[str, ...]]] | None:
         """Return the document without its rows, and the groups of each row.
 
-        None if `data` is not canonical, or has a row of another shape.
+        None if `data` is not canonical, or has no row, or one of another shape.
         """
-        try:
-            text = data.decode()
-        except UnicodeDecodeError:
+        found = cut(data, self)
+        if found is None:
             return None
-        mark = f'\n  "{self.key}": ['
-        begin = text.find(mark + _BEGIN) + len(mark + _BEGIN)
-        end = text.find(_END, begin)
-        if begin < len(mark + _BEGIN) or end < 0:
-            return None
-        rows = self.pattern.findall(text, begin, end)
+        value, (text,) = found
+        rows = self.pattern.findall(text)
         covered = len(rows) * self.fixed + sum(map(len, map("".join, rows)))
-        if covered != end - begin + len(",\n"):
-            return None
-        around = f"{text[: begin - 1]}{text[end + len(_END) - 1 :]}".encode()
-        try:
-            value = document.load(around)
-        except DocumentError:
-            return None
-        return (value, rows) if document.dump(value) == around else None
+        return (value, rows) if covered == len(text) + len(",\n") else None
+
+    def is_shape_of(self, text: str) -> bool:
+        """Tell whether `text`, as `cut` returns it, consists of rows of this shape, or of none."""
+        return not self.pattern.sub("", text)
 
     def dump(self, value: Json, rows: Iterable[str]) -> bytes:
         """Return the canonical bytes of `value`, with `rows` under the key.
@@ -78,6 +72,38 @@ class Layout(NamedTuple):
             rows: each as the template or `other_row` makes it.
         """
         return b"".join(chunks(value, {self: rows}))
+
+
+def cut(data: bytes, *layouts: Layout) -> tuple[Json, list[str]] | None:
+    """Return the document without the rows of its tables, and the text of the rows of each.
+
+    None if what is around the rows is not canonical; the rows themselves may be anything.
+
+    Args:
+        data: the document.
+        layouts: the tables that it has, sorted by their key.
+    """
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return None
+    around, rows, at = [], [], 0
+    for layout in layouts:
+        mark = f'\n  "{layout.key}": ['
+        begin = text.find(mark, at) + len(mark)
+        is_empty = text.startswith("]", begin)
+        end = begin if is_empty else text.find(_END, begin)
+        if begin < len(mark) or end < 0 or not (is_empty or text.startswith(_BEGIN, begin)):
+            return None
+        around.append(text[at:begin])
+        rows.append(text[begin + len(_BEGIN) : end])
+        at = end if is_empty else end + len(_END) - 1
+    rest = "".join([*around, text[at:]]).encode()
+    try:
+        value = document.load(rest)
+    except DocumentError:
+        return None
+    return (value, rows) if document.dump(value) == rest else None
 
 
 def chunks(value: Json, tables: Mapping[Layout, Iterable[str]]) -> Iterator[bytes]:

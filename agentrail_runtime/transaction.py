@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias, TypeVar
 
 from agentrail_runtime import child
 from agentrail_runtime import journal as journal_
@@ -31,6 +31,7 @@ from agentrail_runtime.journal import (
     Image,
     Journal,
     Operation,
+    Outline,
     Step,
 )
 from agentrail_runtime.progress import Progress, unwatched
@@ -83,6 +84,7 @@ class Recovery(NamedTuple):
 
 
 Unreadable: TypeAlias = DocumentError | TargetError
+Known = TypeVar("Known", Journal, Outline)
 
 
 def history(target: Target) -> list[Journal]:
@@ -90,8 +92,7 @@ def history(target: Target) -> list[Journal]:
 
     One whose record cannot be read is left out.
     """
-    journals = [journal for journal in _records(target).values() if isinstance(journal, Journal)]
-    return _standing(journals)
+    return _standing(_readable(_records(target, journal_.load)))
 
 
 def undoable(target: Target) -> list[Journal]:
@@ -104,7 +105,7 @@ def undoable(target: Target) -> list[Journal]:
         RecoveryError: a record is damaged, so that what it tells of cannot be undone.
         TargetError: a record cannot be read.
     """
-    records = _records(target)
+    records = _records(target, journal_.load)
     for name, found in records.items():
         if isinstance(found, DocumentError):
             path = record_path(name)
@@ -116,14 +117,13 @@ def undoable(target: Target) -> list[Journal]:
             )
         if isinstance(found, TargetError):
             raise found
-    return _chain([journal for journal in records.values() if isinstance(journal, Journal)])
+    return _chain(_standing(_readable(records)))
 
 
-def _chain(journals: Iterable[Journal]) -> list[Journal]:
-    done = _standing(journals)
+def _chain(done: Sequence[Known]) -> list[Known]:
     by_name = {journal.transaction: journal for journal in done}
     ends = [journal for journal in done if journal.operation != "rollback"]
-    chain: list[Journal] = []
+    chain: list[Known] = []
     last = ends[-1] if ends else None
     while last is not None and last.operation == "install" and last not in chain:
         chain.append(last)
@@ -137,46 +137,44 @@ def kept(target: Target) -> list[str]:
     Raises:
         TargetError: a record cannot be read now.
     """
-    records = _records(target)
+    records = _records(target, journal_.outline)
     if passing := _passing(records):
         raise passing
-    names = {name for name, found in records.items() if not isinstance(found, Journal)}
-    names |= {journal.transaction for journal in history(target) if journal.holds_user_bytes}
+    done = _readable(records)
+    names = records.keys() - {journal.transaction for journal in done}
+    names |= {journal.transaction for journal in _standing(done) if journal.holds_user_bytes}
     names |= {name for name in target.names(STASH_PATH) if "undone" in target.names(stash_of(name))}
     return sorted(names)
 
 
-def _standing(journals: Iterable[Journal]) -> list[Journal]:
-    journals = [*journals]
+def _standing(journals: Sequence[Known]) -> list[Known]:
     undone = {name for journal in journals for name in journal.undoes}
     standing = [journal for journal in journals if journal.transaction not in undone]
     return sorted(standing, key=lambda journal: journal.sequence)
 
 
-def _records(
-    target: Target, known: Mapping[str, Journal] | None = None
-) -> dict[str, Journal | Unreadable]:
-    """Return the journal of every finished transaction by its name, or why it cannot be read."""
-    records: dict[str, Journal | Unreadable] = {}
+def _records(target: Target, load: Callable[[bytes], Known]) -> dict[str, Known | Unreadable]:
+    """Return what `load` tells of every finished transaction by its name, or why it cannot be read."""
+    records: dict[str, Known | Unreadable] = {}
     for name in target.names(STASH_PATH):
         with suppress(FileNotFoundError):
-            records[name] = (known or {}).get(name) or _read_record(target, name)
+            try:
+                records[name] = load(target.read(record_path(name)))
+            except (DocumentError, TargetError) as error:
+                records[name] = error
     return records
 
 
-def _passing(records: Mapping[str, Journal | Unreadable]) -> TargetError | None:
+def _readable(records: Mapping[str, Known | Unreadable]) -> list[Known]:
+    return [found for found in records.values() if not isinstance(found, Unreadable)]
+
+
+def _passing(records: Mapping[str, Known | Unreadable]) -> TargetError | None:
     """Return why a record could not be read that may be readable later, None if there is none."""
     for found in records.values():
         if isinstance(found, TargetError) and not isinstance(found, UnsafePathError):
             return found
     return None
-
-
-def _read_record(target: Target, name: str) -> Journal | Unreadable:
-    try:
-        return journal_.load(target.read(record_path(name)))
-    except (DocumentError, TargetError) as error:
-        return error
 
 
 # --- apply -----------------------------------------------------------------------------------------
@@ -235,10 +233,10 @@ class _Run:
         self.progress = progress
         self.dirty: set[RelPath] = set()
         self.files: list[RelPath] = []
-        records = _records(target)
-        if passing := _passing(records):
+        self.records = _records(target, journal_.outline)
+        if passing := _passing(self.records):
             raise passing  # it may be readable later, and then the order has to be right
-        past = _standing(found for found in records.values() if isinstance(found, Journal))
+        past = _standing(_readable(self.records))
         before = next(iter(_chain(past)), None)
         sequence = 1 + max((journal.sequence for journal in past), default=0)
         self.transaction = f"{sequence:06d}-{token}"
@@ -430,7 +428,7 @@ class _Run:
             for path in (stash_of(self.transaction), STATE_PATH):
                 self.target.sync_directory(path)
             self.target.remove_tree(RelPath(f"{stash_of(self.transaction)}/new"))
-            tidy(self.target, {self.transaction: self.journal})
+            tidy(self.target, {**self.records, self.transaction: self.journal.outline})
 
 
 class _Delivered:
@@ -596,20 +594,21 @@ def _unfinished(target: Target, journal: Journal, error: BaseException) -> Recov
     )
 
 
-def tidy(target: Target, known: Mapping[str, Journal] | None = None) -> None:
+def tidy(target: Target, records: Mapping[str, Outline | Unreadable] | None = None) -> None:
     """Drop from the state directory what no rollback needs: leftovers, and all but the last few.
 
     Stashes that hold bytes of the user's which stand nowhere else stay after an uninstall.
 
     Args:
         target: the target, locked.
-        known: journals by transaction that need not be read again.
+        records: what is known of every finished transaction by its name; None to read it.
     """
-    records = _records(target, known)
-    needed = {name for name, found in records.items() if not isinstance(found, Journal)}
+    if records is None:
+        records = _records(target, journal_.outline)
+    journals = _readable(records)
+    needed = records.keys() - {journal.transaction for journal in journals}
     if _passing(records):
         needed = {*records}  # one of the others may have taken back what cannot be read now
-    journals = [journal for journal in records.values() if isinstance(journal, Journal)]
     needed |= _needed(_standing(journals))
     for name in target.names(STASH_PATH):
         if name not in needed and "undone" not in target.names(stash_of(name)):
@@ -631,7 +630,7 @@ def _remove(target: Target, path: RelPath) -> None:
             target.remove(path)
 
 
-def _needed(done: list[Journal]) -> set[str]:
+def _needed(done: Sequence[Outline]) -> set[str]:
     """Return the ids whose stash stays: the last installs, and all with the user's bytes.
 
     The record of an uninstall stays with them, since it says that there is no way back past it.

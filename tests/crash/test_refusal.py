@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from agentrail_runtime import transaction
+from agentrail_runtime.entry import RelPath
 from agentrail_runtime.errors import TargetError
+from agentrail_runtime.target import Target
 from tests.support import install, make_bundle, snapshot
 
 
@@ -26,7 +27,14 @@ def test_a_record_that_cannot_be_read_now_stops_a_run_before_it_writes(
     target = tmp_path / "target"
     install(target, bundle=make_bundle(tmp_path / "one", {"a.md": "one\n"}))
     before = snapshot(target)
-    monkeypatch.setattr(transaction, "_read_record", lambda *_: TargetError("too many open files"))
+    plain = Target.read
+
+    def fail(self: Target, path: RelPath) -> bytes:
+        if path.endswith("/record"):
+            raise TargetError("too many open files")
+        return plain(self, path)
+
+    monkeypatch.setattr(Target, "read", fail)
     newer = make_bundle(tmp_path / "two", {"a.md": "two\n"}, version="1.1.0", release_seq=2)
     done = install(target, bundle=newer)
     assert (done.code, "too many open files" in done.err) == (1, True)

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from agentrail_runtime import child, transaction
+from agentrail_runtime import child, stash, transaction
 from agentrail_runtime.decision import Change
 from agentrail_runtime.entry import RelPath
 from agentrail_runtime.errors import StalePlanError
@@ -349,18 +349,20 @@ def test_a_text_that_cannot_be_written_behind_the_others_fails_the_run(
     assert not (tmp_path / "root").exists()
 
 
-def test_a_transaction_is_tidied_up_by_what_it_knows_of_itself(
+def test_a_transaction_reads_each_earlier_record_once_and_its_own_never(
     target: Target, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read, name = transaction._read_record, run(target, order(target))
-    asked: list[str] = []
+    names = [run(target, order(target)), run(target, order(target))]
+    read: list[RelPath] = []
+    plain = Target.read
 
-    def note(where: Target, name: str) -> Any:
-        asked.append(name)
-        return read(where, name)
+    def noted(self: Target, path: RelPath) -> bytes:
+        read.append(path)
+        return plain(self, path)
 
-    monkeypatch.setattr(transaction, "_read_record", note)
-    journal = transaction.history(target)[0]
-    transaction.tidy(target, {name: journal, "000009-ffffff": journal})
-    assert asked == [name]
-    assert [found.transaction for found in transaction.history(target)] == [name]
+    monkeypatch.setattr(Target, "read", noted)
+    names.append(run(target, order(target)))
+    assert [path for path in read if path.endswith("/record")] == [
+        stash.record_path(name) for name in names[:2]
+    ]
+    assert [found.transaction for found in transaction.history(target)] == names

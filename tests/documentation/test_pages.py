@@ -26,6 +26,7 @@ OF_OTHERS = {
         "--universal",
     ),
     "--outdir",
+    "--scratch",
     "--upgrade",
     *("--extra-vars", "--limit", "--no-edit", "--syntax-check", "--tags"),
     *("--fsync", "--page", "--quick", "--verify"),

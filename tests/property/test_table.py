@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from unittest import mock
 
@@ -22,7 +23,7 @@ from agentrail_runtime.entry import (
     load_index,
     parse_path,
 )
-from agentrail_runtime.journal import Delivery, Image, Journal, Step
+from agentrail_runtime.journal import Delivery, Image, Journal, Outline, Step
 from agentrail_runtime.receipt import Receipt, Record
 from agentrail_runtime.table import Layout
 from tests.property.support import steadily
@@ -380,3 +381,22 @@ def test_paths_that_are_plain_are_sound_and_stand_beside_each_other(paths: list[
 )
 def test_what_people_have_is_plain(paths: list[str]) -> None:
     assert are_plain(paths)
+
+
+@steadily(100)
+@given(JOURNALS)
+def test_an_outline_is_that_of_the_whole_journal(written: Journal) -> None:
+    outline, whole = told(journal.outline, written.dump()), told(journal.load, written.dump())
+    assert outline == written.outline or not isinstance(whole, Journal)
+
+
+@steadily(200)
+@given(damaged(JOURNALS.map(Journal.dump)))
+def test_what_is_no_journal_has_no_outline_but_where_only_a_path_is_wrong(data: bytes) -> None:
+    outline, whole = told(journal.outline, data), told(journal.load, data)
+    if isinstance(whole, Journal):
+        assert outline == whole.outline
+    elif isinstance(outline, Outline):
+        assert re.search(r"^steps\[|equal to|listed twice|lies under", whole[1])
+    else:
+        assert outline[0] == whole[0]

@@ -254,8 +254,8 @@ class Index(NamedTuple):
     """What a bundle holds: the content of ``runtime.index.json``.
 
     `metadata` lists files that travel with the bundle and are checked, but are not installed.
-    `task_root` is what the profile among the entries says, `phase` and `default_source` are what the
-    distribution policy says, each None where the index does not tell.
+    `task_root` is what the profile among the entries says; `phase`, `default_source` and `deprecation`,
+    a JSON object, are what the distribution policy says; each None where the index does not tell.
     """
 
     runtime_version: str
@@ -268,10 +268,12 @@ class Index(NamedTuple):
     extra: Json = {}
     phase: int | None = None
     default_source: Literal["package", "copy"] | None = None
+    deprecation: Json | None = None
 
     def dump(self) -> bytes:
         """Return the canonical bytes, whose SHA-256 is the digest of the bundle."""
-        told = {key: getattr(self, key) for key in ("task_root", "phase", "default_source")}
+        keys = ("task_root", "phase", "default_source", "deprecation")
+        told = {key: getattr(self, key) for key in keys}
         return _ROWS.dump(
             {
                 **self.extra,
@@ -323,6 +325,7 @@ _INDEX_KEYS = {
     "task_root",
     "phase",
     "default_source",
+    "deprecation",
 }
 _ENTRY_KEYS = {"path", "ownership", "sha256", "size", "executable"}
 
@@ -376,6 +379,7 @@ def _load_index(value: Json, rows: Sequence[Any] | None) -> Index:
         extra=document.rest(value, _INDEX_KEYS),
         phase=document.field(value, "phase", int, default=None),
         default_source=default_source,
+        deprecation=document.field(value, "deprecation", dict, default=None),
     )
 
 

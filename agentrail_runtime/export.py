@@ -6,7 +6,7 @@ import errno
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from agentrail_runtime import child, framework, known, manifest
 from agentrail_runtime.document import DocumentError
@@ -33,6 +33,9 @@ from agentrail_runtime.known import KNOWN_NAME, Known
 from agentrail_runtime.manifest import ManifestError
 from agentrail_runtime.replacement import Item, item
 from agentrail_runtime.tree import Tree
+
+if TYPE_CHECKING:
+    from agentrail_runtime.release.policy import Policy
 
 _MOST_IN_MEMORY: Final = 256 << 20  # bytes; what goes beyond is read a second time
 
@@ -91,13 +94,15 @@ def make(repository: Framework, base: Index, digests: Known, *, keeps_bytes: boo
         content = contents[row.source]
         items.append(Item(row.destination, found.sha256, content, executable=is_executable))
     metadata = _metadata(repository, digests, entries)
-    phase, default_source = _distribution(repository, metadata)
+    policy = _policy(repository, metadata)
+    end = policy.deprecation if policy else None
     index = base._replace(
         entries=tuple(sorted(entries, key=lambda entry: entry.path)),
         metadata=tuple(_described(path, data) for path, data in metadata.items()),
         task_root=_task_root(repository, contents, base.profile_schema_versions),
-        phase=phase,
-        default_source=default_source,
+        phase=policy.phase if policy else None,
+        default_source=policy.default_source if policy else None,
+        deprecation=end.as_json() if end else None,
     )
     _check(repository, contents, index.metadata)
     items += [item(path, text) for path, text in metadata.items()]
@@ -180,20 +185,17 @@ def _metadata(repository: Framework, digests: Known, entries: Iterable[Entry]) -
     return {path: data for path, data in files.items() if path not in delivered}
 
 
-def _distribution(
-    repository: Framework, metadata: Mapping[RelPath, bytes]
-) -> tuple[int | None, Literal["package", "copy"] | None]:
-    """Return the phase and the default route, so that an install need not parse the policy.
+def _policy(repository: Framework, metadata: Mapping[RelPath, bytes]) -> Policy | None:
+    """Return the distribution policy, whose answers the index has, so that no install need parse it.
 
     Raises:
         PolicyError: the policy is not valid.
     """
     if POLICY_NAME not in metadata:
-        return None, None
+        return None
     from agentrail_runtime.release import policy  # takes time to import
 
-    found = policy.load(metadata[RelPath(POLICY_NAME)], f"{repository.tree.root}/{POLICY_NAME}")
-    return found.phase, found.default_source
+    return policy.load(metadata[RelPath(POLICY_NAME)], f"{repository.tree.root}/{POLICY_NAME}")
 
 
 def _described(path: RelPath, data: bytes) -> Entry:

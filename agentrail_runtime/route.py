@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from agentrail_runtime import source
 from agentrail_runtime.document import DocumentError
-from agentrail_runtime.entry import INDEX_NAME, LAST_PHASE, POLICY_NAME, Index, RelPath, load_index
+from agentrail_runtime.entry import INDEX_NAME, LAST_PHASE, Index, RelPath, load_index
 from agentrail_runtime.errors import SourceError, TargetError
 from agentrail_runtime.source import Bundle, Choice, Signature
 from agentrail_runtime.target import Target
@@ -84,7 +84,7 @@ def _choose_by_policy(
 def deprecation_notice(version: str, today: date) -> str | None:
     """Return what somebody who asks for the copy route should know of its end.
 
-    None unless the package is the default, and the packaged policy tells when copy ends.
+    None unless the package is the default, and the packaged index tells when copy ends.
 
     Args:
         version: the version that is being installed.
@@ -93,12 +93,11 @@ def deprecation_notice(version: str, today: date) -> str | None:
     own = packaged_index()
     if own is None or own.phase != LAST_PHASE - 1:
         return None
-    from agentrail_runtime.release import policy, switch  # take time to import
+    from agentrail_runtime.release import deprecation  # few ask for it
 
-    with suppress(OSError, policy.PolicyError):
-        found = policy.load(source.package_tree().fetch(POLICY_NAME).data).deprecation
-        if found is not None:
-            return switch.notice(found, version=version, today=today)
+    with suppress(DocumentError):
+        if own.deprecation is not None:
+            return deprecation.notice(deprecation.load(own.deprecation), version=version, today=today)
     return None
 
 

@@ -14,9 +14,10 @@ from agentrail_runtime.operation import evidence, gate_record
 from agentrail_runtime.operation.evidence import Site
 from agentrail_runtime.release import companion, phase, runbook
 from agentrail_runtime.release.companion import Finding
+from agentrail_runtime.release.deprecation import Deprecation, releases_left
 from agentrail_runtime.release.phase import Condition
-from agentrail_runtime.release.policy import PHASES, Deprecation, Policy, Route
-from agentrail_runtime.release.switch import Switch, choose, releases_left
+from agentrail_runtime.release.policy import PHASES, Policy, Route
+from agentrail_runtime.release.switch import Switch, choose
 from agentrail_runtime.session import locate
 from agentrail_runtime.target import Target
 from agentrail_runtime.tree import DirectoryTree

@@ -16,9 +16,9 @@ from typing import Final, NamedTuple
 
 from agentrail_runtime.release import matrix
 from agentrail_runtime.release.changelog import NAME, UNRELEASED, Entry, Section, is_version
-from agentrail_runtime.release.policy import Deprecation, Window
+from agentrail_runtime.release.deprecation import Deprecation, releases_left
+from agentrail_runtime.release.policy import Window
 from agentrail_runtime.release.schema_version import Schema
-from agentrail_runtime.release.switch import releases_left
 
 _PRODUCT: Final = "agentrail-runtime"
 _ITEM: Final = re.compile(r"[-*+][ \t]|\d{1,9}[.)][ \t]")

@@ -14,7 +14,8 @@ from packaging.version import Version
 
 from agentrail_runtime.entry import LAST_PHASE
 from agentrail_runtime.release import changelog
-from agentrail_runtime.release.policy import Deprecation, Duty, Policy
+from agentrail_runtime.release.deprecation import Deprecation
+from agentrail_runtime.release.policy import Duty, Policy
 
 NOTICES: Final = 2
 """How many releases have to tell of the end of the copy route before it can come."""

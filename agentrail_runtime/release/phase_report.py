@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from agentrail_runtime.document import Json
+from agentrail_runtime.release.deprecation import Deprecation
 from agentrail_runtime.release.phase import Condition
-from agentrail_runtime.release.policy import PHASES, Deprecation
+from agentrail_runtime.release.policy import PHASES
 
 if TYPE_CHECKING:
     from agentrail_runtime.operation.migration import Change

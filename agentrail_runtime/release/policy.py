@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from yaml.nodes import Node, ScalarNode, SequenceNode
 
 from agentrail_runtime.entry import LAST_PHASE, POLICY_NAME
+from agentrail_runtime.release.deprecation import Deprecation
 from agentrail_runtime.release.reader import PolicyError as PolicyError
 from agentrail_runtime.release.reader import Reader, compose, decode, is_null, quoted
 
@@ -83,19 +84,6 @@ class StagePolicy(NamedTuple):
     success: Hypotheses
     rollback: Hypotheses
     soak_hours: float
-
-
-class Deprecation(NamedTuple):
-    """The end of the copy route.
-
-    `notices` are the releases that tell of it, from the one that announced it on; it works until
-    `ends_on`, and `removed_in` is the first release without it.
-    """
-
-    announced_in: str
-    ends_on: datetime.date
-    removed_in: str
-    notices: tuple[str, ...]
 
 
 class Window(NamedTuple):

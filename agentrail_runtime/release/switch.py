@@ -6,12 +6,11 @@ The switch is a file of one purpose, ``.agentrail/policy.yaml`` in a target, or 
 
 from __future__ import annotations
 
-import datetime
 from typing import Literal, NamedTuple
 
 from agentrail_runtime.entry import LAST_PHASE
 from agentrail_runtime.errors import SourceError
-from agentrail_runtime.release.policy import MOMENT, PHASES, SCHEMA, Deprecation, Route
+from agentrail_runtime.release.policy import MOMENT, PHASES, SCHEMA, Route
 from agentrail_runtime.release.reader import PolicyError, Reader, compose, decode, quoted
 
 Requested = Literal["auto", "package", "copy"]
@@ -112,32 +111,3 @@ def _why(phase: int | None) -> str:
 
 def _told(chosen: Chosen) -> str:
     return f", {chosen.reason}" if chosen.reason else ""
-
-
-def notice(deprecation: Deprecation, *, version: str, today: datetime.date) -> str:
-    """Return what somebody who installs by the copy route should know about its end.
-
-    Args:
-        deprecation: the end of the route.
-        version: the version that is being installed.
-        today: the date, UTC.
-    """
-    left = releases_left(deprecation, version)
-    verb = "works until" if today <= deprecation.ends_on else "was to end on"
-    count = "no release" if not left else "1 release" if len(left) == 1 else f"{len(left)} releases"
-    names = f" ({', '.join(left)})" if left else ""
-    return (
-        f"the copy route {verb} {deprecation.ends_on}; {count} after this one still "
-        f"{'has' if len(left) <= 1 else 'have'} it{names}, {deprecation.removed_in} does not; "
-        "to leave it: pip install agentrail-runtime, then agentrail-install without --source copy"
-    )
-
-
-def releases_left(deprecation: Deprecation, version: str) -> list[str]:
-    """Return the announced releases after `version` (PEP 440) that still have the copy route."""
-    from packaging.version import Version
-
-    try:
-        return [name for name in deprecation.notices if Version(name) > Version(version)]
-    except ValueError:  # a bundle that does not say its version
-        return list(deprecation.notices)

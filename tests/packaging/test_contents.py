@@ -211,6 +211,7 @@ PACKAGE_FILES = [
     "agentrail_runtime/release/cohort.py",
     "agentrail_runtime/release/companion.py",
     "agentrail_runtime/release/deny_list.py",
+    "agentrail_runtime/release/deprecation.py",
     "agentrail_runtime/release/event.py",
     "agentrail_runtime/release/gate.py",
     "agentrail_runtime/release/hard_coded.py",

@@ -69,6 +69,7 @@ PURE = [
     "release.cohort",
     "release.companion",
     "release.deny_list",
+    "release.deprecation",
     "release.event",
     "release.gate",
     "release.hard_coded",

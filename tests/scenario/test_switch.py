@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from agentrail_runtime import source
+from agentrail_runtime import document, source
+from agentrail_runtime.document import Json
 from agentrail_runtime.entry import POLICY_NAME
 from agentrail_runtime.release.policy import Suspension, load, with_phase, with_suspension
 from agentrail_runtime.tree import DirectoryTree
@@ -26,12 +27,15 @@ Packaged = Callable[..., Path]
 def packaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Packaged:
     """Make the package carry the shipped payload under another policy; return that payload."""
 
-    def make(*, phase: int, is_suspended: bool = False) -> Path:
+    def make(*, phase: int, is_suspended: bool = False, is_deprecated: bool = True) -> Path:
         root, made = tmp_path / "framework", tmp_path / "payload"
         shutil.copytree(PAYLOAD, root)
         data = with_phase(load((root / POLICY_NAME).read_bytes()), phase)
         if is_suspended:
             data = with_suspension(load(data), Suspension(SINCE, "bad release"))
+        if not is_deprecated:
+            head, _, rest = data.partition(b"deprecation:\n")
+            data = head + b"deprecation: null\n" + rest[rest.index(b"# Which runtime") :]
         (root / POLICY_NAME).write_bytes(data)
         assert agentrail("export", "--root", root, "--output", made).code == 0
         monkeypatch.setattr(source, "package_tree", lambda: DirectoryTree(str(made)))
@@ -46,6 +50,12 @@ def bundle(payload: Path, tmp_path: Path) -> Path:
     place = tmp_path / "dist/runtime"
     shutil.copytree(payload, place)
     return place
+
+
+def edit_index(payload: Path, **changes: Json) -> None:
+    """Change what the index of a payload says."""
+    path = payload / "runtime.index.json"
+    path.write_bytes(document.dump({**document.load(path.read_bytes()), **changes}))
 
 
 def test_in_phase_2_an_install_copies_and_says_why(
@@ -194,12 +204,12 @@ def test_only_in_phase_3_a_copy_install_tells_of_an_end(
     assert "works until" not in install(repo, "--source", "copy", "--runtime-dir", place).err
 
 
-def test_a_damaged_policy_costs_the_notice_and_not_the_install(
+def test_an_end_that_cannot_be_read_costs_the_notice_and_not_the_install(
     repo: Path, packaged: Packaged, tmp_path: Path
 ) -> None:
     payload = packaged(phase=3)
     place = bundle(payload, tmp_path)
-    (payload / POLICY_NAME).unlink()
+    edit_index(payload, deprecation={"ends_on": "soon"})
     run = install(repo, "--source", "copy", "--runtime-dir", place)
     assert (run.code, run.err) == (0, "")
 
@@ -207,13 +217,7 @@ def test_a_damaged_policy_costs_the_notice_and_not_the_install(
 def test_without_an_announced_end_there_is_no_notice(
     repo: Path, packaged: Packaged, tmp_path: Path
 ) -> None:
-    payload = packaged(phase=3)
-    place = bundle(payload, tmp_path)
-    text = (payload / POLICY_NAME).read_text("utf-8")
-    head, _, rest = text.partition("deprecation:\n")
-    (payload / POLICY_NAME).write_text(
-        f"{head}deprecation: null\n{rest[rest.index('# Which runtime') :]}", encoding="utf-8"
-    )
+    place = bundle(packaged(phase=3, is_deprecated=False), tmp_path)
     assert install(repo, "--source", "copy", "--runtime-dir", place).err == ""
 
 

@@ -7,8 +7,9 @@ import datetime
 import pytest
 
 from agentrail_runtime.release import changelog
+from agentrail_runtime.release.deprecation import Deprecation
 from agentrail_runtime.release.notes import Previous, Release, breaking, problems, remarks, render
-from agentrail_runtime.release.policy import Deprecation, Window
+from agentrail_runtime.release.policy import Window
 from agentrail_runtime.release.schema_version import Schema
 
 WINDOW = Window(runtime=">=1.0,<2.0", profile=">=2.0,<3.0", receipt=">=1.0,<2.0", python=">=3.10")

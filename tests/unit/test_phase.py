@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from agentrail_runtime.release import phase
+from agentrail_runtime.release.deprecation import Deprecation
 from agentrail_runtime.release.phase import Evidence, Verdict
 from agentrail_runtime.release.policy import (
     ChannelPolicy,
-    Deprecation,
     Duty,
     Policy,
     Suspension,

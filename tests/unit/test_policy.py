@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentrail_runtime.entry import LAST_PHASE, POLICY_NAME
+from agentrail_runtime.release.deprecation import Deprecation
 from agentrail_runtime.release.policy import (
     PHASES,
-    Deprecation,
     Duty,
     Hypotheses,
     PolicyError,

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import datetime
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agentrail_runtime.errors import SourceError
-from agentrail_runtime.release.policy import Deprecation, PolicyError
+from agentrail_runtime.release.policy import PolicyError
 from agentrail_runtime.release.reader import one_line
 from agentrail_runtime.release.switch import (
     Chosen,
@@ -17,16 +15,12 @@ from agentrail_runtime.release.switch import (
     choose,
     dump_switch,
     load_switch,
-    notice,
-    releases_left,
 )
 
 SINCE = "2026-11-23T08:00:00Z"
 COPY = Switch("copy", "index broken", SINCE)
 PACKAGE = Switch("package", "mended", SINCE)
 SWITCHED = f"switched to copy since {SINCE}: index broken"
-END = Deprecation("1.0.0", datetime.date(2027, 12, 31), "2.0.0", ("1.0.0", "1.1.0", "1.2.0"))
-DAY = datetime.date(2027, 1, 1)
 
 
 @pytest.mark.parametrize(
@@ -89,44 +83,3 @@ def test_a_switch_says_nothing_but_the_default_source(text: str, expected: str) 
 def test_a_switch_without_a_reason_says_so() -> None:
     text = f'schema_version: "1.0"\ndefault_source: copy\nreason: null\nsince: "{SINCE}"\n'
     assert load_switch(text.encode(), "x").reason == "no reason given"
-
-
-@pytest.mark.parametrize(
-    ("version", "left"),
-    [
-        ("1.0.0", ["1.1.0", "1.2.0"]),
-        ("1.1.0", ["1.2.0"]),
-        ("1.2.0", []),
-        ("no version", ["1.0.0", "1.1.0", "1.2.0"]),
-    ],
-)
-def test_the_releases_that_are_left_are_those_after_the_installed_one(
-    version: str, left: list[str]
-) -> None:
-    assert releases_left(END, version) == left
-
-
-@pytest.mark.parametrize(
-    ("version", "today", "expected"),
-    [
-        (
-            "1.0.0",
-            DAY,
-            "works until 2027-12-31; 2 releases after this one still have it (1.1.0",
-        ),
-        ("1.1.0", DAY, "works until 2027-12-31; 1 release after this one still has it (1.2.0)"),
-        (
-            "1.2.0",
-            DAY,
-            "works until 2027-12-31; no release after this one still has it, 2.0.0 ",
-        ),
-        ("1.2.0", datetime.date(2027, 12, 31), "works until 2027-12-31"),
-        ("1.2.0", datetime.date(2028, 1, 1), "was to end on 2027-12-31"),
-    ],
-)
-def test_the_notice_tells_the_end_and_what_is_left(
-    version: str, today: datetime.date, expected: str
-) -> None:
-    text = notice(END, version=version, today=today)
-    assert text.startswith(f"the copy route {expected}")
-    assert "pip install agentrail-runtime" in text

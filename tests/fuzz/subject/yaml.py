@@ -16,7 +16,7 @@ from agentrail_runtime.checks import profile_rule
 from agentrail_runtime.entry import POLICY_NAME
 from agentrail_runtime.errors import IncompatibleError, ProfileError
 from agentrail_runtime.manifest import Manifest, ManifestError
-from agentrail_runtime.release import policy, switch
+from agentrail_runtime.release import deprecation, policy, switch
 from agentrail_runtime.release.policy import PHASES, Policy, PolicyError, Suspension
 from agentrail_runtime.release.profile_upgrade import upgrade
 from agentrail_runtime.release.reader import one_line
@@ -283,7 +283,8 @@ def _can_be_used(read: Policy) -> None:
     if read.suspension is not None:
         assert read.suspension.since.isascii()
     if read.deprecation is not None:
-        switch.notice(read.deprecation, version="1.0.0", today=read.deprecation.ends_on)
+        deprecation.notice(read.deprecation, version="1.0.0", today=read.deprecation.ends_on)
+        assert deprecation.load(read.deprecation.as_json()) == read.deprecation
 
 
 def _make_policy(random: Random) -> bytes:

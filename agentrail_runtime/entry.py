@@ -337,23 +337,23 @@ def load_index(data: bytes) -> Index:
         IndexSchemaError: of another major schema version than 1.
         DocumentError: anything else; the text has one line for each finding.
     """
-    if found := _ROWS.load(data):
+    if found := _ROWS.load(data, _entries):
         with suppress(DocumentError):  # the other way tells better what is wrong
             return _load_index(*found)
     return _load_index(document.load(data), None)
 
 
-def _load_index(value: Json, rows: Sequence[Any] | None) -> Index:
+def _load_index(value: Json, listed: list[Entry] | None) -> Index:
     schema = document.field(value, "schema_version", str)
     if not document.schema_window(schema, major=1):
         raise IndexSchemaError(f"schema_version: expected 1.x, got {schema}")
     document.refuse_misspelt(value, _INDEX_KEYS)
     findings: list[str] = []
-    entries = _entries(rows) if rows else [*_load_entries(value, "entries", findings)]
+    entries = listed or [*_load_entries(value, "entries", findings)]
     metadata = tuple(_load_entries(value, "metadata", findings))
     paths = [entry.path for entry in (*entries, *metadata)]
     if not are_plain(paths):
-        findings += path_findings([entry.path for entry in entries], "entries") if rows else ()
+        findings += path_findings([entry.path for entry in entries], "entries") if listed else ()
         findings += collisions(paths)
     findings += [
         f"{path}: belongs to the installer"

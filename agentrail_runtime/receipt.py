@@ -150,7 +150,7 @@ def load(data: bytes) -> Receipt:
         ReceiptError: truncated, forged or otherwise not a receipt. The target is as it was.
     """
     try:
-        if found := _ROWS.load(data):
+        if found := _ROWS.load(data, _records):
             with suppress(DocumentError):  # the other way tells better what is wrong
                 return _load_canonical(*found, data)
         return _load(document.load(data), None)
@@ -162,14 +162,14 @@ def load(data: bytes) -> Receipt:
         ) from None
 
 
-def _load_canonical(value: Json, rows: Sequence[tuple[str, ...]], data: bytes) -> Receipt:
-    receipt = _load(value, rows)
-    is_sorted = [row[3] for row in rows] == [*receipt.paths()]
+def _load_canonical(value: Json, listed: Sequence[Record], data: bytes) -> Receipt:
+    receipt = _load(value, listed)
+    is_sorted = tuple(listed) == receipt.records
     is_whole = "release_seq" in value  # `dump` writes the one key that has a default, too
     return receipt._replace(canonical=sha256(data)) if is_sorted and is_whole else receipt
 
 
-def _load(value: Json, rows: Sequence[tuple[str, ...]] | None) -> Receipt:
+def _load(value: Json, listed: Sequence[Record] | None) -> Receipt:
     schema = document.field(value, "schema_version", str)
     if not document.schema_window(schema, major=1):
         raise IncompatibleError(
@@ -181,8 +181,9 @@ def _load(value: Json, rows: Sequence[tuple[str, ...]] | None) -> Receipt:
     kind = document.field(source, "kind", str, place="source")
     if kind not in ("package", "copy"):
         raise DocumentError(f"source.kind: expected package|copy, got {kind!r}")
-    records = _load_rows(rows) if rows else _load_records(value)
-    records.sort(key=lambda record: record.path)
+    for number, path in suspects([record.path for record in listed or ()]):
+        _refuse_own(path, place=f"entries[{number}]")
+    records = sorted(listed or _load_records(value), key=lambda record: record.path)
     paths = [record.path for record in records]
     if not are_plain(paths) and (findings := [*path_findings(paths, "entries"), *collisions(paths)]):
         raise DocumentError("\n".join(findings))
@@ -203,14 +204,8 @@ def _load(value: Json, rows: Sequence[tuple[str, ...]] | None) -> Receipt:
     )
 
 
-def _load_rows(rows: Sequence[Any]) -> list[Record]:
-    """Return records out of the rows of a canonical receipt, whose paths nobody has looked at yet.
-
-    Raises:
-        DocumentError: a path is one of the installer's.
-    """
-    for number, path in suspects([row[3] for row in rows]):
-        _refuse_own(path, place=f"entries[{number}]")
+def _records(rows: Sequence[Any]) -> list[Record]:
+    """Return records out of rows of a canonical receipt, whose paths nobody has looked at yet."""
     owners: dict[str, Ownership] = {owner: owner for owner in OWNERSHIPS}
     return [
         Record(path, owners[owner], digest, blob, int(size), executable == "true")

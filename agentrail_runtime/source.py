@@ -102,8 +102,7 @@ class Bundle:
         self.data = data
         self.signature = signature
         self._tree = tree
-        listed = (*index.entries, *index.metadata)
-        self._digests = {entry.path: entry.sha256 for entry in listed}
+        self._digests: dict[RelPath, str] = {}
         self._texts: dict[RelPath, bytes] = {}
 
     def with_text(self, path: RelPath, data: bytes) -> Bundle:
@@ -116,7 +115,7 @@ class Bundle:
                 for entry in self.index.entries
             )
         )
-        changed._digests = {**self._digests, path: digest}
+        changed._digests = {}
         changed._texts = {**self._texts, path: data}
         return changed
 
@@ -130,6 +129,9 @@ class Bundle:
             data = self._texts[path] if path in self._texts else self._tree.fetch(path).data
         except OSError as error:
             raise _error(self.location, [f"{path}: cannot be read: {error}"]) from error
+        if not self._digests:  # most runs read no file of it
+            listed = (*self.index.entries, *self.index.metadata)
+            self._digests = {entry.path: entry.sha256 for entry in listed}
         if sha256(data) != self._digests[path]:
             raise _error(self.location, [f"{path}: altered while it was being installed"])
         return data

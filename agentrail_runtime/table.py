@@ -8,15 +8,20 @@ out. Whatever differs from that by a single byte is for the other reader: this o
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from agentrail_runtime import document
 from agentrail_runtime.document import DocumentError, Json
 
+T = TypeVar("T")
+Make = Callable[[list[Any]], list[T]]
+"""Makes one value of each of some rows."""
+
 _BEGIN, _END = "\n", "\n  ]"
-_ROWS_AT_ONCE = 1_000
+_END_OF_ROW = "\n    },\n"
+_ROWS_AT_ONCE, _CHARACTERS_AT_ONCE = 1_000, 300_000
 _OUTER = re.compile(r"\(.*\)")
 
 
@@ -47,18 +52,30 @@ class Layout(NamedTuple):
         fixed = len(template.replace("%s", "")) + len(",\n")
         return cls(key, re.compile(rf"    \{{\n{lines}\n    \}}(?:,\n|\Z)"), template, fixed)
 
-    def load(self, data: bytes) -> tuple[Json, list[tuple[str, ...]]] | None:
-        """Return the document without its rows, and the groups of each row.
+    def load(
+        self, data: bytes, make: Callable[[list[Any]], Iterable[T]]
+    ) -> tuple[Json, list[T]] | None:
+        """Return the document without its rows, and what `make` makes of them.
 
         None if `data` is not canonical, or has no row, or one of another shape.
+
+        Args:
+            data: the document.
+            make: takes some rows, each as the groups of the pattern, and returns one value for each;
+                called for a part of them after the other, so that memory need not hold all.
         """
         found = cut(data, self)
         if found is None:
             return None
         value, (text,) = found
-        rows = self.pattern.findall(text)
-        covered = len(rows) * self.fixed + sum(map(len, map("".join, rows)))
-        return (value, rows) if covered == len(text) + len(",\n") else None
+        made: list[T] = []
+        covered = end = 0
+        while end < len(text):
+            begin, end = end, _end_of_row(text, end + _CHARACTERS_AT_ONCE)
+            rows = self.pattern.findall(text, begin, end)
+            covered += len(rows) * self.fixed + sum(map(len, map("".join, rows)))
+            made += make(rows)
+        return (value, made) if covered == len(text) + len(",\n") else None
 
     def is_shape_of(self, text: str) -> bool:
         """Tell whether `text`, as `cut` returns it, consists of rows of this shape, or of none."""
@@ -72,6 +89,12 @@ class Layout(NamedTuple):
             rows: each as the template or `other_row` makes it.
         """
         return b"".join(chunks(value, {self: rows}))
+
+
+def _end_of_row(text: str, at: int) -> int:
+    """Return where a row ends at `at` or later, the end of the text where none does."""
+    found = text.find(_END_OF_ROW, at)
+    return len(text) if found < 0 else found + len(_END_OF_ROW)
 
 
 def cut(data: bytes, *layouts: Layout) -> tuple[Json, list[str]] | None:

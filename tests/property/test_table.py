@@ -107,6 +107,7 @@ INDEXES = st.builds(
     extra=EXTRAS,
     phase=st.one_of(st.none(), st.integers(0, 4)),
     default_source=st.none(),
+    deprecation=st.one_of(st.none(), st.just({"ends_on": "2027-12-31", "entries": [{}]})),
 )
 IMAGES = st.one_of(st.none(), st.builds(Image, st.just(HEX), SIZES, st.integers(0, 0o777)))
 JOURNALS = st.builds(
@@ -242,7 +243,7 @@ def test_a_receipt_is_written_as_its_values_are(written: Receipt) -> None:
 @steadily(40)
 @given(INDEXES)
 def test_an_index_is_written_as_its_values_are(written: Index) -> None:
-    told = {key: getattr(written, key) for key in ("task_root", "phase")}
+    told = {key: getattr(written, key) for key in ("task_root", "phase", "deprecation")}
     value = {
         **written.extra,
         **{key: value for key, value in told.items() if value is not None},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from agentrail_runtime import document, table
@@ -20,7 +22,24 @@ GROUPS = [("true", "a", "0"), ("false", "docs/日本語", "999999999999999")]
 
 
 def test_rows_come_apart_from_the_rest_of_the_document() -> None:
-    assert LAYOUT.load(TEXT.encode()) == (WITHOUT, GROUPS)
+    assert LAYOUT.load(TEXT.encode(), list) == (WITHOUT, GROUPS)
+
+
+@pytest.mark.parametrize("at_once", [1, 40, 80, 90, 1_000])
+def test_rows_are_taken_in_parts_and_none_is_lost(
+    monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr(table, "_CHARACTERS_AT_ONCE", at_once)
+    rows = [{"is_big": False, "path": f"{number}", "size": number} for number in range(40)]
+    parts: list[int] = []
+
+    def paths(part: list[Any]) -> list[str]:
+        parts.append(len(part))
+        return [path for _, path, _ in part]
+
+    data = document.dump({"rows": rows})
+    assert LAYOUT.load(data, paths) == ({"rows": []}, [f"{number}" for number in range(40)])
+    assert max(parts) <= 1 + at_once // 70
 
 
 @pytest.mark.parametrize("count", [0, 1, 999, 1_000, 1_001, 2_000, 2_500])
@@ -91,7 +110,7 @@ def test_a_row_of_any_shape_stands_as_a_document_has_it(row: document.Json) -> N
 )
 def test_whatever_differs_by_a_byte_is_left_to_the_other_reader(old: str, new: str) -> None:
     assert old in TEXT
-    assert LAYOUT.load(TEXT.replace(old, new, -1 if old == "\n" else 1).encode()) is None
+    assert LAYOUT.load(TEXT.replace(old, new, -1 if old == "\n" else 1).encode(), list) is None
 
 
 @pytest.mark.parametrize(
@@ -108,9 +127,9 @@ def test_whatever_differs_by_a_byte_is_left_to_the_other_reader(old: str, new: s
     ids=["empty", "no key", "not UTF-8", "truncated", "UTF-16", "a row region alone", "deep"],
 )
 def test_what_is_no_such_document_is_left_to_the_other_reader(data: bytes) -> None:
-    assert LAYOUT.load(data) is None
+    assert LAYOUT.load(data, list) is None
 
 
 def test_a_truncation_anywhere_is_left_to_the_other_reader() -> None:
     data = TEXT.encode()
-    assert [stop for stop in range(len(data)) if LAYOUT.load(data[:stop]) is not None] == []
+    assert [stop for stop in range(len(data)) if LAYOUT.load(data[:stop], list) is not None] == []

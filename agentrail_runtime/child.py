@@ -73,14 +73,14 @@ class _Child(Generic[T]):
         self._reader = open(reader, "rb")  # noqa: SIM115 - closed when it was read, or never will be
 
     def __call__(self) -> T:
-        """Return what the process found."""
+        """Return what the process found; how it gives its memory back need not be waited for."""
         try:
             # `marshal.load` would ask the pipe for every value by itself.
             found: tuple[T] = marshal.loads(self._reader.read())  # noqa: S302 - our own process wrote it
         except (EOFError, ValueError, TypeError):
             return self._work()
         finally:
-            self.end()
+            self._reader.close()
         return found[0]
 
     def end(self) -> None:
@@ -101,4 +101,5 @@ def _do(work: Callable[[], Any], writer: int) -> None:
         data = memoryview(marshal.dumps((work(),)))
         while data:
             data = data[os.write(writer, data) :]
+        os.close(writer)
     os._exit(0)

@@ -44,7 +44,7 @@ _RESERVED = r"(?i:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³]) *(?:\
 _PLAIN = re.compile(r"(?=.{1,255}\Z)[A-Za-z0-9_.-]*[A-Za-z0-9_-](?:/[A-Za-z0-9_.-]*[A-Za-z0-9_-])*")
 _SUSPECT = re.compile(r"(?:^|/)(?:con|prn|aux|nul|com\d|lpt\d|\.git)(?:[./]|\Z)", re.I)
 # The same for many of them, in lower case, each between two slashes.
-_UNPLAIN = re.compile(r"[^a-z0-9_./-]")
+_PLAIN_BYTES = b"abcdefghijklmnopqrstuvwxyz0123456789_./-"
 _SUSPECTS = re.compile(r"/(?:con|prn|aux|nul|com\d|lpt\d|\.git)[./]")
 # HFS+ ignores these code points in names, so that ".g<U+200C>it" opens ".git" there.
 _IGNORABLE = dict.fromkeys(
@@ -100,7 +100,7 @@ def are_plain(paths: Sequence[str]) -> bool:
     lines = "\n".join(paths).lower()
     joined = f"/{lines}/".replace("\n", "/")
     is_odd = not lines.isascii() or "//" in joined or "./" in joined
-    if is_odd or _UNPLAIN.search(joined) or _SUSPECTS.search(joined):
+    if is_odd or joined.encode().translate(None, _PLAIN_BYTES) or _SUSPECTS.search(joined):
         return not paths
     keys = {*lines.split("\n")}
     directories = {key.rpartition("/")[0] for key in keys}

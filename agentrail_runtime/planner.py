@@ -226,7 +226,7 @@ def _sort_out(
     entries = {entry.path: entry for entry in index.entries}
     settled: list[Decision] = []
     sides: list[Side] = []
-    for path in sorted({*records, *entries}):
+    for path in sorted([*records, *(path for path in entries if path not in records)]):
         record, state, entry = records.get(path), inspect(path), entries.get(path)
         if record and entry and managed.is_settled(record, state, entry, has_modes=rules.has_modes):
             settled.append(_unchanged(path, record))

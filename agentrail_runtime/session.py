@@ -128,6 +128,15 @@ class Session:
             self._seen = seen
         return self._receipt
 
+    @property
+    def seen(self) -> str | None:
+        """The hex SHA-256 of the receipt that was read, None for none."""
+        return self._seen
+
+    def remember(self, receipt: Receipt, seen: str | None) -> None:
+        """Take over what another process read: the receipt, and the hex SHA-256 of its bytes."""
+        self._receipt, self._seen = receipt, seen
+
     def known_receipt(self) -> Receipt | None:
         """Return what `receipt` returned last; `is_steady` and `is_current` tell whether it holds."""
         return self.receipt() if self._seen is None else self._receipt

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, TypeAlias
 
 from agentrail_runtime import child
 from agentrail_runtime.entry import RelPath, State
 from agentrail_runtime.target import Target
+
+Row: TypeAlias = tuple[Any, ...]
+"""A `State` as a tuple, which marshal can write."""
 
 
 class Survey:
@@ -28,12 +31,15 @@ class Survey:
         cut = round(len(paths) * (1 - share)) if is_worth_it else 0
         self._paths: Final = paths if is_worth_it else ()
         self._cut: Final = cut
-        self._begun = child.begin(lambda: self._look(self._paths[cut:])) if is_worth_it else list
+        self._begun = child.begin(lambda: look(target, paths[cut:])) if is_worth_it else list
         self._found: dict[RelPath, State | None] | None = None
 
-    def _look(self, paths: Sequence[RelPath]) -> list[tuple[Any, ...] | None]:
-        """Return the states as tuples, which marshal can write; None for what raises an error."""
-        return [state and tuple(state) for state in self._target.inspect_all(paths)]
+    @classmethod
+    def made(cls, target: Target, paths: Sequence[RelPath], rows: Iterable[Row | None]) -> Survey:
+        """Return the survey that `look` made of `paths`."""
+        survey = cls(target, ())
+        survey._found = _states(paths, rows)
+        return survey
 
     def inspect(self, path: RelPath) -> State:
         """Return what stands at `path`, the same however often it is asked for.
@@ -49,6 +55,15 @@ class Survey:
         return state
 
     def _collect(self) -> dict[RelPath, State | None]:
-        found = self._look(self._paths[: self._cut]) + self._begun()
-        states = [row and tuple.__new__(State, row) for row in found]
-        return dict(zip(self._paths, states, strict=True))
+        rows = look(self._target, self._paths[: self._cut]) + self._begun()
+        return _states(self._paths, rows)
+
+
+def look(target: Target, paths: Sequence[RelPath]) -> list[Row | None]:
+    """Return what stands at `paths` in `target`; None for what takes an `inspect` of its own."""
+    return [state and tuple(state) for state in target.inspect_all(paths)]
+
+
+def _states(paths: Sequence[RelPath], rows: Iterable[Row | None]) -> dict[RelPath, State | None]:
+    states = [None if row is None else tuple.__new__(State, row) for row in rows]
+    return dict(zip(paths, states, strict=True))

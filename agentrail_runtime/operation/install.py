@@ -30,6 +30,7 @@ from agentrail_runtime.errors import (
     StalePlanError,
     TargetError,
 )
+from agentrail_runtime.inventory import Inventory
 from agentrail_runtime.known import Known
 from agentrail_runtime.operation import docs_seed
 from agentrail_runtime.outcome import Origin, Outcome
@@ -39,7 +40,6 @@ from agentrail_runtime.receipt import Receipt
 from agentrail_runtime.session import DEFAULT_TIMEOUT, Session, TargetTexts, opened
 from agentrail_runtime.source import Bundle, Signature
 from agentrail_runtime.stash import replaced_path
-from agentrail_runtime.survey import Survey
 from agentrail_runtime.version import __version__
 
 if TYPE_CHECKING:
@@ -97,8 +97,8 @@ def plan(target: str, options: Options) -> Outcome:
     with opened(target, timeout=options.lock_timeout) as session:
         if outcome := _memory(session, options, may_write=False).recall():
             return outcome._replace(command="plan")
-        survey = _survey(session)
-        return _Run(session, options, *_open_source(session, options), survey).outcome("plan")
+        inventory = Inventory(session)
+        return _Run(session, options, *_open_source(session, options), inventory).outcome("plan")
 
 
 def install(target: str, options: Options) -> Outcome:
@@ -116,20 +116,20 @@ def install(target: str, options: Options) -> Outcome:
         if found := memory.recall():
             return found
         memory.begin(partial(_tracked, session))
-        survey = _survey(session)
+        inventory = Inventory(session)
         bundle, origin = _open_source(session, options)
-        run = _Run(session, options, bundle, origin, survey)
+        run = _Run(session, options, bundle, origin, inventory)
         outcome = run.outcome("install")
         if outcome.result != "planned" and session.is_steady():
-            memory.keep(outcome, survey.inspect)
+            memory.keep(outcome, inventory.inspect)
             return _settled(outcome)
         with session.locked():
             if not run.is_current() or outcome.result != "planned":
-                run = _Run(session, options, bundle, origin, _survey(session))
+                run = _Run(session, options, bundle, origin, Inventory(session))
             try:
                 identifier = run.apply()
             except StalePlanError:
-                run = _Run(session, options, bundle, origin, _survey(session))
+                run = _Run(session, options, bundle, origin, Inventory(session))
                 identifier = run.apply()
             outcome = run.outcome("install")
             if identifier is None:
@@ -151,9 +151,9 @@ def _remember(session: Session, options: Options) -> None:
         with suppress(OSError, AgentRailError):
             memory = _memory(session, options)
             memory.begin(partial(_tracked, session))
-            survey = _survey(session)
-            run = _Run(session, options, *_open_source(session, options), survey)
-            memory.keep(run.outcome("install"), survey.inspect)
+            inventory = Inventory(session)
+            run = _Run(session, options, *_open_source(session, options), inventory)
+            memory.keep(run.outcome("install"), inventory.inspect)
 
 
 def _memory(session: Session, options: Options, *, may_write: bool = True) -> Memory | _NoMemory:
@@ -184,14 +184,6 @@ def _tracked(session: Session) -> list[RelPath]:
         if receipt := session.receipt():
             return [*receipt.paths(), planner.keep_path(receipt.task_root)]
     return []
-
-
-def _survey(session: Session) -> Survey:
-    """Return a survey of what is installed; what is wrong with the receipt is told by the run."""
-    with suppress(AgentRailError):
-        if receipt := session.receipt():
-            return Survey(session.target, [record.path for record in receipt.records])
-    return Survey(session.target, [])
 
 
 def _settled(outcome: Outcome) -> Outcome:
@@ -318,13 +310,13 @@ class _Run:
     """One plan for one target, and what comes of it."""
 
     def __init__(
-        self, session: Session, options: Options, bundle: Bundle, origin: Origin, survey: Survey
+        self, session: Session, options: Options, bundle: Bundle, origin: Origin, inventory: Inventory
     ) -> None:
         self._session = session
         self._target = session.target
         self._options = options
         self._origin = origin
-        self._receipt = session.known_receipt()  # as the survey of it was begun
+        self._receipt = inventory.receipt()
         self._denial = _refuse_denied(session, options, bundle)
         schema_version = self._receipt.schema_version if self._receipt else None
         require(bundle, receipt=schema_version)
@@ -339,7 +331,7 @@ class _Run:
             index=bundle.index,
             digest=bundle.digest,
             kind=bundle.kind,
-            inspect=survey.inspect,
+            inspect=inventory.inspect,
             rules=self._rules(),
         )
         self._deprecation = self._copy_notice()

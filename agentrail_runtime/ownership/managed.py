@@ -34,15 +34,14 @@ def is_settled(record: Record, state: State, entry: Entry, *, has_modes: bool) -
 
     `decide` then says ``unchanged``, and leaves the record as it is.
     """
-    _, ownership, digest, size, executable = entry
+    path, ownership, digest, _, size, executable, declined, _ = record
     return (
-        digest == record.sha256 == state.sha256
-        and ownership == record.ownership == "managed"
-        and size == record.size
-        and executable == record.executable
-        and (executable == bool(state.mode & 0o100) or not has_modes)
+        ownership == "managed"
+        and entry == (path, ownership, digest, size, executable)
+        and state.sha256 == digest
         and state.kind == "file"
-        and record.declined is None
+        and (executable == bool(state.mode & 0o100) or not has_modes)
+        and declined is None
     )
 
 

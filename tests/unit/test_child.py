@@ -92,7 +92,8 @@ def test_the_process_sends_what_it_has_and_ends(
     reader, writer = os.pipe()
     with pytest.raises(EndedError, match="0"):
         child._do(work, writer)
-    os.close(writer)
+    if is_broken:
+        os.close(writer)
     with open(reader, "rb") as file:
         sent = file.read()
     assert (b"" if is_broken else marshal.dumps(("done",))[1:]) == sent[1:]

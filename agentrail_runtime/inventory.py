@@ -11,8 +11,9 @@ from itertools import repeat
 from typing import Any, Final, TypeAlias
 
 from agentrail_runtime import child
-from agentrail_runtime.entry import RECEIPT_PATH, RelPath, State
+from agentrail_runtime.entry import RECEIPT_PATH
 from agentrail_runtime.errors import AgentRailError
+from agentrail_runtime.planner import Inspect
 from agentrail_runtime.receipt import Receipt, Record
 from agentrail_runtime.session import Session
 from agentrail_runtime.survey import Row, Survey, look

@@ -107,6 +107,7 @@ PACKAGE_FILES = [
     "agentrail_runtime/framework.py",
     "agentrail_runtime/git.py",
     "agentrail_runtime/history.py",
+    "agentrail_runtime/inventory.py",
     "agentrail_runtime/journal.py",
     "agentrail_runtime/kit.py",
     "agentrail_runtime/known.py",

@@ -230,3 +230,15 @@ def test_a_journal_comes_in_parts_that_are_no_longer_than_some_rows() -> None:
 def test_a_journal_of_nothing_is_a_document() -> None:
     written = load()._replace(steps=(), deliveries=())
     assert document.dump(document.load(written.dump())) == written.dump()
+
+
+@pytest.mark.parametrize("is_edited", [True, False])
+@pytest.mark.parametrize("keeps", [[], ["11-ffffff"]])
+@pytest.mark.parametrize("is_canonical", [True, False])
+def test_the_outline_tells_what_the_journal_does(
+    is_edited: bool, keeps: list[str], is_canonical: bool
+) -> None:
+    data = document.dump({**VALID, "keeps": keeps, "steps": [{**STEP, "is_edited": is_edited}]})
+    outline = journal.outline(data if is_canonical else b" " + data)
+    assert outline == journal.load(data).outline
+    assert outline.holds_user_bytes is (is_edited or keeps != [])

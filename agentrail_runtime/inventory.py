@@ -11,7 +11,7 @@ from itertools import repeat
 from typing import Any, Final, TypeAlias
 
 from agentrail_runtime import child
-from agentrail_runtime.entry import RECEIPT_PATH
+from agentrail_runtime.entry import RECEIPT_PATH, State
 from agentrail_runtime.errors import AgentRailError
 from agentrail_runtime.planner import Inspect
 from agentrail_runtime.receipt import Receipt, Record
@@ -23,7 +23,8 @@ WORTH_IT: Final = 250_000
 
 _RECORDS: Final = Receipt._fields.index("records")
 _EXTRA: Final = Record._fields.index("extra")
-_Told: TypeAlias = tuple[str | None, list[Any], list[list[Any]], dict[int, Any], list[Row | None]]
+_MODE: Final = State._fields.index("mode")
+_Told: TypeAlias = tuple[str | None, list[Any], list[list[Any]], dict[int, Any], list[int | Row | None]]
 
 
 class Inventory:
@@ -81,7 +82,8 @@ class Inventory:
                 fields: list[Any] = [*receipt]
                 fields[_RECORDS] = None
                 rows = look(self._session.target, [*receipt.paths()])
-                return self._session.seen, fields, columns, extras, rows
+                told = [_told(*pair) for pair in zip(records, rows, strict=True)]
+                return self._session.seen, fields, columns, extras, told
         return None
 
     def _collect(self) -> Survey:
@@ -97,12 +99,26 @@ class Inventory:
         fields: list[Any],
         columns: list[list[Any]],
         extras: dict[int, Any],
-        rows: list[Row | None],
+        told: list[int | Row | None],
     ) -> Survey:
         records = [tuple.__new__(Record, row) for row in zip(*columns, repeat({}))]
         for number, extra in extras.items():
             records[number] = records[number]._replace(extra=extra)
         fields[_RECORDS] = tuple(records)
+        rows = [_row(*pair) for pair in zip(records, told, strict=True)]
         receipt = Receipt(*fields)
         self._session.remember(receipt, seen)
         return Survey.made(self._session.target, [*receipt.paths()], rows)
+
+
+def _told(record: Record, row: Row | None) -> int | Row | None:
+    """Return a state in short where it is as recorded: its permission bits alone."""
+    if row is None:
+        return None
+    mode: int = row[_MODE]
+    return mode if row == ("file", record.sha256, record.size, mode, "") else row
+
+
+def _row(record: Record, told: int | Row | None) -> Row | None:
+    """Return the state that `_told` made this of."""
+    return ("file", record.sha256, record.size, told, "") if isinstance(told, int) else told

@@ -51,17 +51,21 @@ def main() -> None:
     options = arguments()
     if options.from_:
         report = load(options.from_.read_text(encoding="utf-8"))
+        tell(report, options)
     else:
         report = measure_all(options)
-        sys.stderr.write(f"took {time.monotonic() - BEGAN:.0f} s\n")
-    print(table.text(report))
+    ours = [row for row in report.rows if row.ours.reason and row.job != "fast"]
+    if ours:
+        sys.exit(f"{len(ours)} of our own commands failed, the first: {ours[0].ours.reason}")
+
+
+def tell(report: Report, options: argparse.Namespace) -> None:
+    """Print what was measured, and write it where it is wanted."""
+    print(table.text(report), flush=True)
     if options.json:
         options.json.write_text(dump(report), encoding="utf-8")
     if options.page:
         write_page(report, options.page, options.json or options.from_)
-    ours = [row for row in report.rows if row.ours.reason and row.job != "fast"]
-    if ours:
-        sys.exit(f"{len(ours)} of our own commands failed, the first: {ours[0].ours.reason}")
 
 
 def arguments() -> argparse.Namespace:
@@ -95,7 +99,7 @@ def arguments() -> argparse.Namespace:
 
 
 def measure_all(options: argparse.Namespace) -> Report:
-    """Return what was measured; all that was made for it is gone again."""
+    """Return what was measured, and tell it; all that was made for it is gone then."""
     plan = chosen(options)
     with tempfile.TemporaryDirectory(prefix="agentrail-bench-", dir=options.place) as directory:
         place = Path(directory)
@@ -115,16 +119,19 @@ def measure_all(options: argparse.Namespace) -> Report:
                 imports = measure_imports(material, rounds(size, options))
             files, bytes_ = material.count
             trees.append(Tree(size.name, size.title, files, bytes_, size != PAYLOAD))
+        report = Report(
+            date=f"{datetime.now(timezone.utc):%Y-%m-%d}",
+            command=wording.command_line(sys.argv[1:]),
+            machine=facts,
+            tools=versions(tools),
+            trees=tuple(trees),
+            rows=tuple(rows),
+            imports=tuple(imports),
+        )
+        tell(report, options)
+        sys.stderr.write(f"took {time.monotonic() - BEGAN:.0f} s\n")
         subprocess.run(["rm", "-rf", *map(str, place.iterdir())], check=True)
-    return Report(
-        date=f"{datetime.now(timezone.utc):%Y-%m-%d}",
-        command=wording.command_line(sys.argv[1:]),
-        machine=facts,
-        tools=versions(tools),
-        trees=tuple(trees),
-        rows=tuple(rows),
-        imports=tuple(imports),
-    )
+    return report
 
 
 def chosen(options: argparse.Namespace) -> Plan:

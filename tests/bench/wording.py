@@ -104,7 +104,8 @@ def outcome(verdict: Verdict) -> str:
     """Return whether a goal is met, and by how much it is missed."""
     if verdict.is_met is None:
         return "not measured"
-    return "met" if verdict.is_met else f"missed by {verdict.excess:.0%}"
+    excess = verdict.excess
+    return "met" if verdict.is_met else f"missed by {excess:.0%}" if excess > 0.01 else "missed by < 1%"
 
 
 def job(name: str) -> str:

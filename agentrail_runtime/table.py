@@ -28,11 +28,12 @@ _OUTER = re.compile(r"\(.*\)")
 class Layout(NamedTuple):
     """How the rows under one key look.
 
-    `pattern` has one group for each field, in their order; `template` has one ``%s`` for each.
+    `pattern` has one group for each field, in their order; `template` has one ``%s`` for each. It is
+    compiled by the first document that is read: to write one, nobody needs it.
     """
 
     key: str
-    pattern: re.Pattern[str]
+    pattern: str
     template: str
     fixed: int
 
@@ -50,7 +51,7 @@ class Layout(NamedTuple):
         template = ",\n".join(f'      "{name}": {value}' for name, value in blank.items())
         template = f"    {{\n{template}\n    }}"
         fixed = len(template.replace("%s", "")) + len(",\n")
-        return cls(key, re.compile(rf"    \{{\n{lines}\n    \}}(?:,\n|\Z)"), template, fixed)
+        return cls(key, rf"    \{{\n{lines}\n    \}}(?:,\n|\Z)", template, fixed)
 
     def load(
         self, data: bytes, make: Callable[[list[Any]], Iterable[T]]
@@ -68,18 +69,19 @@ class Layout(NamedTuple):
         if found is None:
             return None
         value, (text,) = found
+        pattern = re.compile(self.pattern)
         made: list[T] = []
         covered = end = 0
         while end < len(text):
             begin, end = end, _end_of_row(text, end + _CHARACTERS_AT_ONCE)
-            rows = self.pattern.findall(text, begin, end)
+            rows = pattern.findall(text, begin, end)
             covered += len(rows) * self.fixed + sum(map(len, map("".join, rows)))
             made += make(rows)
         return (value, made) if covered == len(text) + len(",\n") else None
 
     def is_shape_of(self, text: str) -> bool:
         """Tell whether `text`, as `cut` returns it, consists of rows of this shape, or of none."""
-        return not self.pattern.sub("", text)
+        return not re.sub(self.pattern, "", text)
 
     def dump(self, value: Json, rows: Iterable[str]) -> bytes:
         """Return the canonical bytes of `value`, with `rows` under the key.

@@ -74,6 +74,11 @@ def fresh(m: Material) -> Iterator[Contender]:
         "agentrail-install",
         lambda _: Turn(m.words("agentrail-install", "--quiet", *m.usual_route, m.repository())),
     )
+    if m.size == PAYLOAD:  # how much of it goes into all that comes before the first write
+        yield Contender(
+            "agentrail-install --dry-run",
+            lambda _: Turn(m.words("agentrail-install", "--dry-run", "--quiet", m.repository())),
+        )
 
 
 def fresh_others(m: Material) -> Iterator[Contender]:

@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, ClassVar, Final, Generic, TypeVar
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -19,11 +19,13 @@ WORTH_IT: Final = 1_000
 def shared(items: Sequence[S], work: Callable[[Sequence[S]], list[T]]) -> list[T]:
     """Return ``work(items)``; the second half of many is done by a second process.
 
+    Not so where another one is at work already, and no processor is left for a third.
+
     Args:
         items: what to work on.
         work: returns one value, which marshal can write, for each item; may be done twice.
     """
-    if len(items) < WORTH_IT:
+    if len(items) < WORTH_IT or _is_crowded():
         return work(items)
     half = len(items) // 2
     wait = begin(lambda: work(items[half:]))
@@ -64,13 +66,23 @@ def end(result: Callable[[], Any]) -> None:
         result.end()
 
 
+def _is_crowded() -> bool:
+    """Tell whether the processes at work are as many as the processors."""
+    others = len(_Child.working)
+    return others > 0 and others + 1 >= (os.cpu_count() or 1)
+
+
 class _Child(Generic[T]):
     """A process that works."""
+
+    working: ClassVar[set[int]] = set()
+    """The numbers of those whose result is still to come."""
 
     def __init__(self, work: Callable[[], T], process: int, reader: int) -> None:
         self._work = work
         self._process = process
         self._reader = open(reader, "rb")  # noqa: SIM115 - closed when it was read, or never will be
+        self.working.add(process)
 
     def __call__(self) -> T:
         """Return what the process found; how it gives its memory back need not be waited for."""
@@ -80,12 +92,16 @@ class _Child(Generic[T]):
         except (EOFError, ValueError, TypeError):
             return self._work()
         finally:
-            self._reader.close()
+            self._close()
         return found[0]
+
+    def _close(self) -> None:
+        self._reader.close()
+        self.working.discard(self._process)
 
     def end(self) -> None:
         """End the process."""
-        self._reader.close()
+        self._close()
         if self._process:
             os.kill(self._process, signal.SIGKILL)
             os.waitpid(self._process, 0)

@@ -5,9 +5,11 @@ Pure: it sees digests, and texts through `decision.Texts`. What a dry run shows 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import Final, NamedTuple
+from itertools import chain
+from operator import itemgetter
+from typing import Any, Final, NamedTuple, TypeVar
 
 from agentrail_runtime import decision as decision_
 from agentrail_runtime import newline, ownership
@@ -45,6 +47,7 @@ GITIGNORE_TEXT: Final = (
 )
 DEFAULT_TASK_ROOT: Final = RelPath(".agentrail/work")
 
+Row = TypeVar("Row", bound="tuple[Any, ...]")
 Inspect = Callable[[RelPath], State]
 """Tells what stands at a path of the target."""
 
@@ -105,9 +108,6 @@ def build(
     decisions = [renamed.get(side.path) or ownership.decide(side, rules) for side in sides]
     if receipt is None:
         decisions += _left_behind(index, inspect, rules)
-    if receipt is None or settled:
-        decisions += settled
-        decisions.sort(key=lambda decision: decision.action.path if decision.action else "")
     said = next((decision for decision in decisions if decision.task_root), None)
     fallback = rules.task_root or rules.installed_task_root or DEFAULT_TASK_ROOT
     task_root = said.task_root if said and said.task_root else fallback
@@ -119,13 +119,14 @@ def build(
         source_digest=digest,
         source_extra=receipt.source_extra if receipt else {},
         task_root=task_root,
-        records=tuple(decision.record for decision in decisions if decision.record),
+        records=_by_path(settled, (decision.record for decision in decisions if decision.record)),
         extra=receipt.extra if receipt else {},
     )
     _refuse_task_root(task_root, index)
     if receipt is not None and following._replace(canonical=receipt.canonical) == receipt:
         following = receipt
-    planned = _plan(decisions, _own_files(following, inspect, rules), task_root=task_root)
+    own = _own_files(following, inspect, rules)
+    planned = _plan(decisions, own, task_root=task_root, settled=settled)
     return planned._replace(
         previous_task_root=previous or rules.installed_task_root, receipt=inspect(RECEIPT_PATH)
     )
@@ -162,19 +163,15 @@ def build_check(*, receipt: Receipt, inspect: Inspect, rules: Rules) -> Plan:
         inspect: tells what stands at a path.
         rules: what holds for every path.
     """
-    decisions = [_check(record, inspect(record.path), rules) for record in receipt.records]
-    return _plan(decisions, [], task_root=receipt.task_root)
-
-
-def _check(record: Record, state: State, rules: Rules) -> Decision:
-    if managed.is_as_delivered(record, state, has_modes=rules.has_modes):
-        return _unchanged(record.path)
-    return ownership.check(_side(record.path, record, None, state), rules)
-
-
-def _unchanged(path: RelPath, record: Record | None = None) -> Decision:
-    """Return the decision on a managed file of which nothing differs."""
-    return Decision(Action(path, "unchanged", "managed", managed.AS_DELIVERED), None, record)
+    settled: list[Record] = []
+    decisions: list[Decision] = []
+    for record in receipt.records:
+        state = inspect(record.path)
+        if managed.is_as_delivered(record, state, has_modes=rules.has_modes):
+            settled.append(record)
+        else:
+            decisions.append(ownership.check(_side(record.path, record, None, state), rules))
+    return _plan(decisions, [], task_root=receipt.task_root, settled=settled)
 
 
 def is_drift(action: Action) -> bool:
@@ -192,17 +189,29 @@ def in_order(changes: Iterable[Change]) -> tuple[Change, ...]:
     return tuple(sorted(changes, key=lambda change: (_rank(change), change.path)))
 
 
-def _plan(decisions: Iterable[Decision], own: Iterable[Change], *, task_root: RelPath) -> Plan:
-    decisions = [*decisions]
+def _plan(
+    decisions: Sequence[Decision],
+    own: Iterable[Change],
+    *,
+    task_root: RelPath,
+    settled: Iterable[Record] = (),
+) -> Plan:
+    """Return the plan of what was decided, and of managed files of which nothing differs."""
+    unchanged = (Action(row.path, "unchanged", "managed", managed.AS_DELIVERED) for row in settled)
     changes = in_order([decision.change for decision in decisions if decision.change] + [*own])
     removed = [change.path for change in changes if change.content is None]
     emptied = {above for path in removed for above in parents(path)} - {STATE_ROOT}
     return Plan(
-        actions=tuple(decision.action for decision in decisions if decision.action),
+        actions=_by_path(unchanged, (decision.action for decision in decisions if decision.action)),
         changes=changes,
         emptied=tuple(sorted(emptied)),
         task_root=task_root,
     )
+
+
+def _by_path(*parts: Iterable[Row]) -> tuple[Row, ...]:
+    """Return all rows, each of which begins with its path, in the order of their paths."""
+    return tuple(sorted(chain(*parts), key=itemgetter(0)))
 
 
 def _rank(change: Change) -> int:
@@ -220,19 +229,29 @@ def _sides(receipt: Receipt, inspect: Inspect) -> Iterator[Side]:
 
 def _sort_out(
     receipt: Receipt | None, index: Index, inspect: Inspect, rules: Rules
-) -> tuple[list[Decision], list[Side]]:
-    """Return the decisions on files of which nothing differs, and the sides that are left to decide."""
-    records = {record.path: record for record in receipt.records} if receipt else {}
-    entries = {entry.path: entry for entry in index.entries}
-    settled: list[Decision] = []
+) -> tuple[list[Record], list[Side]]:
+    """Return the records of files of which nothing differs, and the sides that are left to decide."""
+    settled: list[Record] = []
     sides: list[Side] = []
-    for path in sorted([*records, *(path for path in entries if path not in records)]):
-        record, state, entry = records.get(path), inspect(path), entries.get(path)
+    for path, record, entry in _paired(receipt.records if receipt else (), index.entries):
+        state = inspect(path)
         if record and entry and managed.is_settled(record, state, entry, has_modes=rules.has_modes):
-            settled.append(_unchanged(path, record))
+            settled.append(record)
         else:
             sides.append(_side(path, record, entry, state))
     return settled, sides
+
+
+def _paired(
+    records: Sequence[Record], entries: Sequence[Entry]
+) -> Iterable[tuple[RelPath, Record | None, Entry | None]]:
+    """Return every path of either, sorted, with what each of them says of it."""
+    paths = [record.path for record in records]
+    if paths == [entry.path for entry in entries]:  # as in most runs: nothing has to be looked up
+        return zip(paths, records, entries, strict=True)
+    base = dict(zip(paths, records, strict=True))
+    incoming = {entry.path: entry for entry in entries}
+    return ((path, base.get(path), incoming.get(path)) for path in sorted({**base, **incoming}))
 
 
 def _side(path: RelPath, record: Record | None, entry: Entry | None, state: State) -> Side:

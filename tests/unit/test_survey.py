@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -227,6 +228,30 @@ def test_the_work_on_many_is_shared_by_two() -> None:
     done = child.shared([1, 2, 3], numbered)
     assert [number for number, _ in done] == [1, 2, 3]
     assert done[0][1] == os.getpid() != done[1][1] == done[2][1]
+
+
+@pytest.mark.usefixtures("two")
+@pytest.mark.parametrize(
+    ("processors", "is_shared"), [(1, False), (2, False), (3, True), (None, False)]
+)
+def test_the_work_is_shared_beside_another_process_where_a_processor_is_left_for_a_third(
+    monkeypatch: pytest.MonkeyPatch, processors: int | None, is_shared: bool
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: processors)
+    other = child.begin(lambda: "done")
+    try:
+        done = child.shared([1, 2], numbered)
+        assert (done[1][1] != os.getpid()) is is_shared
+    finally:
+        assert other() == "done"
+    assert child.shared([1, 2], numbered)[1][1] != os.getpid()
+
+
+@pytest.mark.usefixtures("two")
+def test_a_process_that_was_ended_is_in_nobody_s_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    child.end(child.begin(lambda: time.sleep(60)))
+    assert child.shared([1, 2], numbered)[1][1] != os.getpid()
 
 
 @pytest.mark.usefixtures("two")

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain
-from operator import itemgetter
 from typing import Any, Final, NamedTuple, TypeVar
 
 from agentrail_runtime import decision as decision_
@@ -210,8 +209,8 @@ def _plan(
 
 
 def _by_path(*parts: Iterable[Row]) -> tuple[Row, ...]:
-    """Return all rows, each of which begins with its path, in the order of their paths."""
-    return tuple(sorted(chain(*parts), key=itemgetter(0)))
+    """Return all rows, each of which begins with a path of its own, in the order of their paths."""
+    return tuple(sorted(chain(*parts)))
 
 
 def _rank(change: Change) -> int:
@@ -249,7 +248,7 @@ def _paired(
     paths = [record.path for record in records]
     if paths == [entry.path for entry in entries]:  # as in most runs: nothing has to be looked up
         return zip(paths, records, entries, strict=True)
-    base = dict(zip(paths, records, strict=True))
+    base = {record.path: record for record in records}
     incoming = {entry.path: entry for entry in entries}
     return ((path, base.get(path), incoming.get(path)) for path in sorted({**base, **incoming}))
 
